@@ -1,0 +1,99 @@
+"""Run the speed benchmarks and record them: every time in docs/results.md comes from here.
+
+    python benchmarks/speed.py
+
+Times depend on the machine; the ratios are against a peer in the same run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from lowshot.evaluate.results import Budget, Result, write_results
+
+HARDWARE = f"{os.cpu_count()} CPU cores"
+
+
+def run(*command: str) -> Any:
+    """What a command prints, read as JSON."""
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def record(name: str, command: str, title: str, figures: dict[str, Any], measure: str, unit: str, **more: Any) -> None:
+    """Write one result file."""
+    numbers = {key: value for key, value in figures.items() if isinstance(value, int | float)}
+    Result(
+        section="Speed",
+        title=title,
+        figures=numbers,
+        measure=measure,
+        unit=unit,
+        command=command,
+        budget=Budget(hardware=HARDWARE),
+        **({"better": "lower", "data": "–", "protocol": "–"} | more),
+    ).save(Path("results") / f"speed-{name}.json")
+    print(f"{title}: {numbers[measure]} {unit}")
+
+
+def episodes() -> None:
+    """Scoring episodes of features."""
+    command = "python benchmarks/episodes.py"
+    for found in run(sys.executable, "benchmarks/episodes.py")["rows"]:
+        setting = f"{found['ways']}-way {found['shots']}-shot {found['queries']} queries"
+        name = f"episodes-{found['ways']}-{found['shots']}"
+        easy = found["ways"] == 5
+        record(name, command, f"one episode, {setting}", found, "microseconds", "µs", target=40 if easy else None)
+        title = f"the same, against scikit-learn's NearestCentroid in a loop, {setting}"
+        record(f"{name}-ratio", command, title, found, "speedup", "×", better="higher", target=20 if easy else None)
+
+
+def identify(encoder: str, data: str, measure: str, unit: str, target: float) -> None:
+    """One picture through a gallery of 20 classes."""
+    command = f"python benchmarks/identify.py {encoder} --data {data}"
+    title = f"identify one picture, `{encoder}`, gallery of 20 classes" + (", network alone = 1" if unit == "×" else "")
+    found = run(sys.executable, "benchmarks/identify.py", encoder, "--data", data)
+    record(f"identify-{encoder}", command, title, found, measure, unit, target=target, data=data)
+
+
+def training() -> None:
+    """What makes a training step fast."""
+    for name, found in run(sys.executable, "benchmarks/training.py").items():
+        slug = f"training-{name.replace(' ', '-')}"
+        figures = {"ms": found["ms"], "ratio": found["times as long"]}
+        measure, unit = ("ms", "ms") if name == "as it is" else ("ratio", "×")
+        record(slug, "python benchmarks/training.py", f"training step, {name}", figures, measure, unit)
+
+
+def whole_evaluation() -> None:
+    """1000 episodes against embedding the images."""
+    command = "lowshot evaluate characters omniglot:vinyals-test --json"
+    found = run(*command.split())
+    figures = {"ratio": round(found["seconds"] / found["embed_seconds"], 3)} | found
+    title = "whole `lowshot evaluate`, 1000 episodes, embedding alone = 1"
+    record("evaluate", command, title, figures, "ratio", "×", target=1.3, data="omniglot:vinyals-test")
+
+
+def start() -> None:
+    """How long `lowshot --help` takes, warm."""
+    times = []
+    for _ in range(6):
+        started = time.perf_counter()
+        subprocess.run(["lowshot", "--help"], check=True, capture_output=True)
+        times.append(time.perf_counter() - started)
+    record("help", "lowshot --help", "`lowshot --help`", {"seconds": round(min(times), 3)}, "seconds", "s", target=0.5)
+
+
+if __name__ == "__main__":
+    episodes()
+    identify("characters", "omniglot:evaluation", "p50", "ms", 2.0)
+    identify("photos", "lfw?least=10", "ratio", "×", 1.3)
+    whole_evaluation()
+    start()
+    training()
+    write_results()

@@ -1,0 +1,143 @@
+"""``lowshot demo``: one example each of classes the encoder never saw, then the rest, then classes nobody enrolled."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lowshot.cli.tables import print_table
+from lowshot.errors import DataError
+
+if TYPE_CHECKING:
+    from lowshot.data import Examples
+    from lowshot.encoder import Encoder
+    from lowshot.gallery import Answer
+
+_QUERIES = 5  # a class
+_TRAINING_MINUTES = 2.0
+
+
+class DemoData(StrEnum):
+    """What the demo shows."""
+
+    omniglot = "omniglot"
+    digits = "digits"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One query, the answer, and the truth: a label, or None for a class that is not enrolled."""
+
+    picture: bytes
+    answer: Answer
+    truth: str | None
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer is the truth."""
+        return self.answer.label == self.truth
+
+
+def demo(
+    data: Annotated[
+        DemoData | None, typer.Option(help="Default: omniglot where its files are at hand, else digits.")
+    ] = None,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train an encoder first: two minutes, needs lowshot[train].")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="The picture report to write.")] = Path("lowshot-demo.html"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice of classes and examples.")] = 1,
+) -> None:
+    """Enroll one real example each of new classes, identify others, try unknown ones; writes a picture report."""
+    from lowshot.cli.report import write_report
+    from lowshot.data import load
+    from lowshot.encoder import Encoder
+
+    if not out.parent.is_dir() or out.is_dir():
+        raise DataError(f"{out} cannot be written: choose a file in a folder that exists")
+    chosen = data or _at_hand()
+    with tempfile.TemporaryDirectory() as folder:
+        encoder = Encoder.load(_train(chosen, Path(folder)) if train else "characters")
+        examples = load("omniglot:evaluation" if chosen is DemoData.omniglot else "digits")
+        ways = 20 if chosen is DemoData.omniglot else 5
+        support, queries, unknown = _choose(examples, ways, seed)
+        enrolled, shown, seconds = _run(Path(folder), encoder, support, queries, unknown)
+    _print_summary(encoder, chosen, ways, shown, seconds)
+    write_report(out, encoder.card.name, enrolled, shown)
+    print(f"The pictures, with every answer: {out}")
+
+
+def _at_hand() -> DemoData:
+    from lowshot.data.locate import find
+    from lowshot.data.omniglot import ARCHIVES
+
+    return DemoData.omniglot if all(find(each.path) for each in ARCHIVES.values()) else DemoData.digits
+
+
+def _train(chosen: DemoData, folder: Path) -> Path:
+    """A new encoder, from the background alphabets or, where there are none, from letters of fonts."""
+    from rich.console import Console
+
+    from lowshot.cli.encoders import training_room
+
+    background = "omniglot:background?rotations=4" if chosen is DemoData.omniglot else "glyphs"
+    out = folder / "demo.onnx"
+    console = Console(stderr=True)
+    console.print(f"Training Prototypical Networks on {background} for {_TRAINING_MINUTES:g} minutes")
+    settings = {"minutes": _TRAINING_MINUTES}
+    training_room().train_encoder(background, "prototypical", out, settings=settings, console=console)
+    return out
+
+
+def _choose(examples: Examples, ways: int, seed: int) -> tuple[Examples, Examples, Examples]:
+    """One example of each of some classes, others of the same classes, and as many of other classes."""
+    from lowshot.data import EpisodeSampler
+
+    sampler = EpisodeSampler(examples.labels)
+    episode = sampler.draw(1, ways, 1, _QUERIES, unknown_ways=ways, seed=seed)
+    support, query, unknown = (
+        examples.take(each.ravel()) for each in (episode.support, episode.query, episode.unknown)
+    )
+    return support, query, unknown
+
+
+def _run(
+    folder: Path, encoder: Encoder, support: Examples, queries: Examples, unknown: Examples
+) -> tuple[dict[str, bytes], list[Shown], float]:
+    """Enroll and identify. Returns the enrolled pictures by label, what was asked, and seconds a query."""
+    from lowshot.gallery import Gallery
+    from lowshot.gallery.originals import originals
+
+    with Gallery.open(folder / "demo.gallery", encoder, create=True) as gallery:
+        gallery.enroll_examples(support)
+        enrolled = {record.label: gallery.original(record.id) for record in gallery.examples()}
+        asked = [*queries.items, *unknown.items]
+        truth: list[str | None] = [*(queries.classes[label] for label in queries.labels), *[None] * len(unknown)]
+        gallery.identify(asked[:1])  # the first question also learns what unknown looks like
+        start = time.perf_counter()
+        answers = [gallery.identify([picture])[0] for picture in asked]
+        seconds = (time.perf_counter() - start) / len(asked)
+    return enrolled, [Shown(*each) for each in zip(originals(asked), answers, truth, strict=True)], seconds
+
+
+def _print_summary(encoder: Encoder, chosen: DemoData, ways: int, shown: Sequence[Shown], seconds: float) -> None:
+    known = [each for each in shown if each.truth is not None]
+    unknown = [each for each in shown if each.truth is None]
+    best = sum(each.answer.candidates[0].label == each.truth for each in known)
+    what = "handwritten characters of 20 alphabets" if chosen is DemoData.omniglot else "handwritten digits"
+    print(f"{ways} classes of {what} that the encoder {encoder.card.name!r} never saw, one example of each enrolled:\n")
+    rows = [
+        ("nearest class is right", len(known), best),
+        ("answered right", len(known), sum(each.right for each in known)),
+        ("known, but called unknown", len(known), sum(each.answer.unknown for each in known)),
+        ("never enrolled, called unknown", len(unknown), sum(each.right for each in unknown)),
+    ]
+    print_table(("", "queries", "", ""), [(what, str(of), str(n), f"{n / of:.0%}") for what, of, n in rows])
+    print(f"{1000 * seconds:.1f} ms a query, one at a time, without torch. One draw: --seed makes others.")

@@ -1,0 +1,138 @@
+"""``lowshot train`` and ``lowshot evaluate``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lowshot.cli.arguments import DataArgument, JsonOption
+from lowshot.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from lowshot.evaluate.report import Report
+
+
+class Protocol(StrEnum):
+    """How an encoder is measured."""
+
+    nway = "nway"
+    lake = "lake"
+    verify = "verify"
+
+
+def train(
+    data: DataArgument,
+    method: Annotated[str, typer.Option(help="See `lowshot methods`.")],
+    out: Annotated[Path, typer.Option(help="The encoder file to write.")],
+    val: Annotated[
+        str | None,
+        typer.Option(help="Data of other classes; `none` learns from all. Default: a tenth of DATA's classes."),
+    ] = None,
+    preset: Annotated[str, typer.Option(help="`cpu` for two cores, or `paper`.")] = "cpu",
+    minutes: Annotated[float | None, typer.Option(help="Budget in minutes.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Budget in steps; the same seed then gives the same weights.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, episodes and distortions.")] = 0,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting of method or recipe.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint of a run that was stopped.")
+    ] = False,
+) -> None:
+    """Learn from a background set and write an encoder file."""
+    run = training_room()
+    from rich.console import Console
+
+    settings: dict[str, Any] = {"seed": seed}
+    settings |= {key: value for key, value in {"minutes": minutes, "steps": steps}.items() if value is not None}
+    for each in set_ or []:
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {each}: write key=value")
+        settings[key] = value
+    console = Console(stderr=True)
+    trained, card = run.train_encoder(
+        data,
+        method,
+        out,
+        preset=preset,
+        settings=settings,
+        validation=val,
+        resume=resume,
+        command=shlex.join(["lowshot", *sys.argv[1:]]),
+        console=console,
+    )
+    found = "" if trained.accuracy is None else f", validation accuracy {trained.accuracy:.2%}"
+    console.print(
+        f"{out}: {card.features} features, {trained.steps} steps in {trained.seconds:.0f} s{found}", highlight=False
+    )
+
+
+def evaluate(
+    encoder: Annotated[str, typer.Argument(help="A name (see `lowshot encoders`) or a file.")],
+    data: DataArgument,
+    protocol: Annotated[
+        Protocol, typer.Option(help="Episodes, Lake's 400 trials, or same/different pairs.")
+    ] = Protocol.nway,
+    ways: Annotated[int | None, typer.Option(min=2, help="nway: classes an episode.  [default: 20]")] = None,
+    shots: Annotated[int | None, typer.Option(min=1, help="nway: support examples a class.  [default: 1]")] = None,
+    queries: Annotated[int | None, typer.Option(min=1, help="nway: queries a class.  [default: 5]")] = None,
+    episodes: Annotated[int | None, typer.Option(min=1, help="nway: episodes.  [default: 1000]")] = None,
+    within: Annotated[
+        str | None, typer.Option(help="nway: an attribute that an episode must not mix, such as alphabet.")
+    ] = None,
+    pairs: Annotated[int | None, typer.Option(min=4, help="verify: pairs.  [default: 10000]")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="nway, verify: of what is drawn.  [default: 0]")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure an encoder on classes it has not seen."""
+    from lowshot import evaluate as room
+    from lowshot.data import load
+    from lowshot.encoder import Encoder
+
+    given = {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "within": within}
+    options = _applicable(protocol, given | {"pairs": pairs, "seed": seed})
+    chosen = Encoder.load(encoder)
+    if protocol is Protocol.lake:
+        if data != "omniglot":
+            raise DataError(
+                f"Lake's trials are Omniglot's: write `lowshot evaluate {encoder} omniglot --protocol lake`"
+            )
+        result: Report = room.lake_of(chosen)
+    elif protocol is Protocol.verify:
+        result = room.verify_of(chosen, load(data, chosen.card.form), **options)
+    else:
+        result = room.nway_of(chosen, load(data, chosen.card.form), **options)
+    print(json.dumps(result.as_dict(), allow_nan=False) if as_json else result)
+
+
+_OPTIONS = {
+    Protocol.nway: {"ways", "shots", "queries", "episodes", "within", "seed"},
+    Protocol.lake: set(),
+    Protocol.verify: {"pairs", "seed"},
+}
+
+
+def _applicable(protocol: Protocol, options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given. Raises ConfigError where one means nothing to the protocol."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if idle := sorted(given.keys() - _OPTIONS[protocol]):
+        raise ConfigError(f"--{idle[0]} means nothing to the {protocol} protocol: leave it out")
+    return given
+
+
+def training_room() -> Any:
+    """The part that needs torch. Raises ConfigError with what to install where it is missing."""
+    try:
+        from lowshot.learn import run
+    except ImportError as error:
+        raise ConfigError(f"training needs {error.name}: pip install 'lowshot[train]'") from None
+    return run

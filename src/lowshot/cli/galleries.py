@@ -1,0 +1,138 @@
+"""``lowshot enroll``, ``identify`` and ``gallery``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lowshot.cli.arguments import DataArgument, JsonOption
+from lowshot.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from lowshot.gallery import Answer
+
+GalleryArgument = Annotated[Path, typer.Argument(metavar="GALLERY", help="The gallery's file.")]
+
+app = typer.Typer(help="List, show or remove what a gallery holds.", no_args_is_help=True)
+
+
+def enroll(
+    gallery: GalleryArgument,
+    data: DataArgument,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Name or file; a new gallery's default is `characters`, an old one keeps its own."),
+    ] = None,
+) -> None:
+    """Enroll every picture of DATA under its class; all of them or, on any error, none. Makes the gallery if need be."""
+    from lowshot.data import datasets, find_files, load
+    from lowshot.gallery import Gallery
+
+    files = find_files(data)
+    new = not gallery.exists()
+    with Gallery.open(gallery, encoder, create=True) as opened:
+        try:
+            if files is not None:
+                ids = opened.enroll_files(files)
+            else:  # a set by its plain name in its own size, which is what is kept; whatever is filtered as it is compared
+                plain = data in datasets()
+                ids = opened.enroll_examples(load(data, None if plain else opened.encoder.card.form))
+        except BaseException:
+            if new:
+                opened.close()
+                gallery.unlink(missing_ok=True)
+            raise
+        print(f"enrolled {len(ids)} examples; {gallery} now holds {len(opened)} of {len(opened.classes())} classes")
+
+
+def identify(
+    gallery: GalleryArgument,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Pictures to identify.")],
+    top: Annotated[int, typer.Option(min=1, help="Candidates to list.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what each picture shows, how sure that is, and which enrolled examples decided it."""
+    from lowshot.gallery import Gallery
+
+    with Gallery.open(gallery) as opened:
+        answers = opened.identify(files, top=top)
+    if as_json:
+        print(json.dumps([_as_dict(file, answer) for file, answer in zip(files, answers, strict=True)]))
+        return
+    for file, answer in zip(files, answers, strict=True):
+        nearest = answer.examples[0]
+        print(f"{file}: {answer.label or 'unknown'}, confidence {answer.confidence:.0%}")
+        print(f"    candidates: {', '.join(f'{each.label} {each.score:.0%}' for each in answer.candidates)}")
+        print(f"    decided by: example {nearest.id} of {nearest.label} ({nearest.name or 'no name'})")
+
+
+@app.command("list")
+def list_classes(gallery: GalleryArgument, as_json: JsonOption = False) -> None:
+    """List the classes and how many examples each has."""
+    from lowshot.gallery import Gallery
+
+    with Gallery.open(gallery) as opened:
+        classes = opened.classes()
+    if as_json:
+        print(json.dumps(classes))
+    else:
+        print_table(("class", "examples"), [(label, str(count)) for label, count in classes.items()])
+
+
+@app.command()
+def show(
+    gallery: GalleryArgument,
+    label: Annotated[str | None, typer.Option(help="Only this class.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the encoder and every enrolled example."""
+    from lowshot.gallery import Gallery
+
+    with Gallery.open(gallery) as opened:
+        records = opened.examples(label)
+        encoder = opened.encoder
+    if as_json:
+        facts = [
+            {**vars(each), "attributes": dict(each.attributes), "added": each.added.isoformat()} for each in records
+        ]
+        print(json.dumps({"encoder": encoder.card.name, "fingerprint": encoder.fingerprint, "examples": facts}))
+        return
+    print(f"{gallery}: {len(records)} examples, encoder {encoder.card.name} ({encoder.fingerprint[:12]})")
+    rows = [(str(each.id), each.label, each.name, f"{each.added:%Y-%m-%d %H:%M}") for each in records]
+    print_table(("id", "class", "name", "added (UTC)"), rows)
+
+
+@app.command()
+def remove(
+    gallery: GalleryArgument,
+    label: Annotated[str | None, typer.Option(help="Remove this class.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Option("--id", help="Remove this example; may be given several times.")
+    ] = None,
+) -> None:
+    """Remove a class, or single examples by their ids."""
+    from lowshot.gallery import Gallery
+
+    if (label is None) == (not ids):
+        raise typer.BadParameter("say what to remove: --label CLASS, or --id N")
+    with Gallery.open(gallery) as opened:
+        if label is not None:
+            number = opened.remove_class(label)
+        else:
+            opened.remove(ids or [])
+            number = len(ids or [])
+        print(f"removed {number} examples; {gallery} now holds {len(opened)} of {len(opened.classes())} classes")
+
+
+def _as_dict(file: Path, answer: Answer) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "label": answer.label,
+        "confidence": answer.confidence,
+        "unknown": answer.unknown,
+        "candidates": [vars(each) for each in answer.candidates],
+        "examples": [vars(each) for each in answer.examples],
+    }

@@ -1,0 +1,20 @@
+"""Labeled examples, where they come from, and the drawing of episodes, pairs and triplets. NumPy only."""
+
+from lowshot.data.episodes import Episodes, EpisodeSampler
+from lowshot.data.examples import Examples
+from lowshot.data.images import ImageForm, Picture, read_pictures
+from lowshot.data.locate import cache_folder
+from lowshot.data.sources import datasets, find_files, load
+
+__all__ = [
+    "EpisodeSampler",
+    "Episodes",
+    "Examples",
+    "ImageForm",
+    "Picture",
+    "cache_folder",
+    "datasets",
+    "find_files",
+    "load",
+    "read_pictures",
+]

@@ -1,0 +1,7 @@
+"""Trained encoders: pictures in, features out, without torch."""
+
+from lowshot.encoder.card import Card, Distance
+from lowshot.encoder.encoder import Encoder, Features, add_card
+from lowshot.encoder.named import named_encoders
+
+__all__ = ["Card", "Distance", "Encoder", "Features", "add_card", "named_encoders"]

@@ -1,0 +1,62 @@
+"""The card of an encoder file: what the model expects, how its features are compared, where it comes from."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lowshot.data.images import ImageForm
+
+Distance = Literal["euclidean", "cosine", "l1"]
+
+
+class Card(BaseModel):
+    """Travels inside the ``.onnx`` file, as JSON in its metadata.
+
+    A model with a card takes ``float32`` (n, channels, height, width), each pixel scaled to ``(pixel - mean) / std``,
+    and gives ``float32`` (n, features).
+
+    Attributes:
+        form: pixels expected; every picture is brought to it.
+        mean, std: scaling of pixel values 0–255, one number a channel (``mean=255, std=-255`` makes ink 1, paper 0).
+        features: length of a feature vector.
+        distance: how two features are compared: ``euclidean`` (squared), ``cosine`` (features are of unit length) or
+            ``l1``.
+        negative: with ``l1``, how many of the **last** features count against the distance. Koch's learned weights may
+            have either sign; their size is folded into the features and their sign is kept here.
+        compare: against class means (``prototype``) or single examples (``neighbor``), as in the method's paper.
+        background: the data it learned from, and their fingerprint: classes found there are not new to it.
+        measured: results with their protocol, as ``lowshot evaluate --json`` prints them.
+        command: what made the file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    modality: Literal["image"] = "image"
+    form: ImageForm
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    features: int = Field(ge=1)
+    distance: Distance = "cosine"
+    negative: int = Field(default=0, ge=0)
+    compare: Literal["prototype", "neighbor"] = "prototype"
+    method: str = ""
+    config: dict[str, Any] = {}
+    background: str = ""
+    background_fingerprint: str = ""
+    measured: tuple[dict[str, Any], ...] = ()
+    command: str = ""
+    license: str = ""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Card:
+        for what, values in {"mean": self.mean, "std": self.std}.items():
+            if len(values) != self.form.channels:
+                raise ValueError(f"{what} needs {self.form.channels} numbers, one a channel, not {len(values)}")
+        if 0 in self.std:
+            raise ValueError("std must not be 0")
+        if self.negative and (self.distance != "l1" or self.negative > self.features):
+            raise ValueError("negative features go with the l1 distance, and cannot be more than all of them")
+        return self

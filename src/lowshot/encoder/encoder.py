@@ -1,0 +1,179 @@
+"""A trained encoder file: pictures in, features out. ONNX Runtime only; loading runs no code of the file's author."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from lowshot.data.images import Picture, read_pictures
+from lowshot.encoder import onnx_file
+from lowshot.encoder.card import Card
+from lowshot.errors import EncoderError, ShapeError
+
+Features = NDArray[np.float32]
+
+_CARD, _BACKGROUND = "lowshot.card", "lowshot.background"
+_CHUNK_BYTES = 4 << 20  # items turned to float32 at once: small enough to stay in cache
+
+
+class Encoder:
+    """Turns items into features that :mod:`lowshot.recognize` and :class:`lowshot.gallery.Gallery` compare.
+
+    Build one with :meth:`load` (a name or a file) or from the bytes of an ONNX model with a card.
+
+    Attributes:
+        card: what the model expects and where it comes from, see :class:`Card`.
+        fingerprint: SHA-256 of the graph, its weights and the card's input scaling: equal fingerprints, equal features.
+
+    Example:
+        >>> import numpy as np
+        >>> from lowshot import Encoder
+        >>> encoder = Encoder.load("characters")
+        >>> paper = np.full((2, *encoder.card.form.shape), 255, np.uint8)
+        >>> encoder.embed(paper).shape == (2, encoder.card.features)
+        True
+    """
+
+    def __init__(self, model: bytes) -> None:
+        graph, metadata = onnx_file.split(model)
+        if _CARD not in metadata:
+            raise EncoderError(
+                "the ONNX model has no card: write one into it with lowshot.encoder.add_card(model, card)"
+            )
+        try:
+            self.card = Card.model_validate_json(metadata[_CARD])
+        except ValidationError as error:
+            raise EncoderError(
+                f"the encoder's card cannot be read: {error.errors()[0]['msg']}; export it again"
+            ) from None
+        self._background = metadata.get(_BACKGROUND)
+        scaling = self.card.model_dump_json(include={"form", "mean", "std", "distance", "negative"})
+        self.fingerprint = onnx_file.digest(graph, scaling.encode())
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        try:
+            self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            raise EncoderError(f"ONNX Runtime cannot run this model: {str(error).splitlines()[0]}") from None
+        self._input = self._session.get_inputs()[0].name
+        self._check_output()
+
+    def __repr__(self) -> str:
+        return f"Encoder({self.card.name!r}, {'×'.join(map(str, self.card.form.shape))} → {self.card.features})"
+
+    @classmethod
+    def load(cls, name_or_file: str | Path) -> Encoder:
+        """Load a named encoder (see ``lowshot encoders``) or an encoder file.
+
+        Raises EncoderError where there is no such name or file, or the file is no encoder.
+        """
+        from lowshot.encoder.named import find
+
+        path = find(name_or_file)
+        try:
+            return cls(path.read_bytes())
+        except OSError as error:
+            raise EncoderError(f"{path}: {error.strerror}") from None
+        except EncoderError as error:
+            raise EncoderError(f"{path}: {error}") from None
+
+    def embed(self, items: NDArray[np.uint8]) -> Features:
+        """Features (n, features) of packed items (n, height, width, channels).
+
+        Raises ShapeError where the items are not of the card's form.
+        """
+        if items.shape[1:] != self.card.form.shape or items.dtype != np.uint8:
+            raise ShapeError(
+                f"encoder {self.card.name!r} takes uint8 (n, {', '.join(map(str, self.card.form.shape))}), not "
+                f"{items.dtype} {items.shape}: load the data with form=encoder.card.form"
+            )
+        features = np.empty((len(items), self.card.features), np.float32)
+        step = max(1, _CHUNK_BYTES // (4 * int(np.prod(items.shape[1:]))))
+        for start in range(0, len(items), step):
+            features[start : start + step] = self._run(items[start : start + step])
+        return features
+
+    def embed_pictures(self, pictures: Sequence[Picture]) -> Features:
+        """Features (n, features) of picture files, their bytes, PIL images or arrays of any size.
+
+        Raises BadFiles, which lists every picture that cannot be read.
+        """
+        return self.embed(read_pictures(pictures, self.card.form))
+
+    def background(self) -> tuple[Features, NDArray[np.int64]] | None:
+        """Features (n, features) and classes (n,) of some background items the card carries; None where it has none.
+
+        They stand for what is *not* enrolled: impostors, from which a gallery learns when to say "unknown".
+        """
+        if self._background is None:
+            return None
+        try:
+            with np.load(io.BytesIO(base64.b64decode(self._background)), allow_pickle=False) as kept:
+                features, labels = kept["features"].astype(np.float32), kept["labels"].astype(np.int64)
+        except Exception as error:  # base64, zip and NumPy each have their own
+            raise EncoderError(f"the background features cannot be read ({error}): export the encoder again") from None
+        _check_background(features, labels, self.card)
+        return features, labels
+
+    def _run(self, items: NDArray[np.uint8]) -> Features:
+        pixels = np.ascontiguousarray(items.transpose(0, 3, 1, 2)).astype(np.float32)
+        mean = np.array(self.card.mean, np.float32)[:, None, None]
+        std = np.array(self.card.std, np.float32)[:, None, None]
+        pixels -= mean
+        pixels /= std
+        features: Features = self._session.run(None, {self._input: pixels})[0]
+        return features
+
+    def _check_output(self) -> None:
+        """One blank item through the model: a card that does not fit is refused when loaded, not in production."""
+        try:
+            shape = self._run(np.zeros((1, *self.card.form.shape), np.uint8)).shape
+        except Exception as error:
+            raise EncoderError(f"the model does not take what its card says: {str(error).splitlines()[0]}") from None
+        if shape != (1, self.card.features):
+            raise EncoderError(
+                f"the card says {self.card.features} features, the model gives {shape[1:]}: correct the card"
+            )
+
+
+def add_card(model: bytes, card: Card, background: tuple[Features, NDArray[np.int64]] | None = None) -> bytes:
+    """Give an ONNX image model a card (and some background features): it is an encoder from then on.
+
+    Args:
+        model: the bytes of an ONNX file. A card it already has is replaced.
+        card: see :class:`Card`.
+        background: features (n, features) and classes (n,) of background items, at best a few hundred; kept as float16.
+
+    Returns:
+        The bytes to write to a file.
+
+    Raises:
+        EncoderError: the bytes are no ONNX model.
+        ShapeError: the background does not fit the card.
+    """
+    graph, metadata = onnx_file.split(model)
+    metadata[_CARD] = card.model_dump_json()
+    if background is not None:
+        with np.errstate(over="ignore"):  # what float16 cannot hold is refused below
+            features, labels = background[0].astype(np.float16), background[1].astype(np.int32)
+        _check_background(features, labels, card)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, features=features, labels=labels)
+        metadata[_BACKGROUND] = base64.b64encode(buffer.getvalue()).decode()
+    return onnx_file.join(graph, metadata)
+
+
+def _check_background(features: NDArray[np.floating], labels: NDArray[np.integer], card: Card) -> None:
+    if features.shape != (len(labels), card.features) or labels.ndim != 1 or not np.isfinite(features).all():
+        raise ShapeError(
+            f"background features {features.shape} and labels {labels.shape} must be finite, "
+            f"(n, {card.features}) and (n,)"
+        )

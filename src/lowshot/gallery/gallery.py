@@ -1,0 +1,324 @@
+"""The gallery: enroll pictures under labels, identify others."""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lowshot.data.examples import Examples
+from lowshot.data.files import FileSet
+from lowshot.data.images import Picture, read_pictures, shown_name
+from lowshot.encoder import Card, Encoder, named_encoders
+from lowshot.errors import ConfigError, GalleryError, ShapeError
+from lowshot.gallery.originals import originals, read_once
+from lowshot.gallery.records import Answer, Candidate, Match, Record
+from lowshot.gallery.store import Row, Store
+
+if TYPE_CHECKING:
+    from lowshot.gallery.mirror import Mirror
+
+MAX_LABEL = 200
+_SHOWN = 5  # deciding examples in an answer
+
+
+class Gallery:
+    """Enrolled examples in one SQLite file, with the encoder that understands them.
+
+    Open one with :meth:`open`, close it with :meth:`close` or a ``with`` block. It may be used from several threads,
+    and its file from several processes: what one enrolls, all find with their next query.
+
+    Attributes:
+        path: its file.
+        encoder: turns pictures into the features that are compared.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from lowshot import Gallery
+        >>> empty, full = np.full((28, 28), 255, np.uint8), np.zeros((28, 28), np.uint8)
+        >>> with tempfile.TemporaryDirectory() as folder, Gallery.open(f"{folder}/my.gallery", create=True) as gallery:
+        ...     ids = gallery.enroll([empty, full], ["paper", "ink"])
+        ...     gallery.identify([full])[0].candidates[0].label
+        'ink'
+    """
+
+    def __init__(self, path: Path, store: Store, encoder: Encoder) -> None:
+        self.path = path
+        self.encoder = encoder
+        self._store = store
+        self._lock = threading.RLock()  # of the mirror; the store has its own
+
+    @classmethod
+    def open(cls, path: str | Path, encoder: Encoder | str | Path | None = None, create: bool = False) -> Self:
+        """Open a gallery.
+
+        Args:
+            path: its file.
+            encoder: an encoder, its name or its file; None for the one the gallery was created with, and for a new
+                gallery ``characters``.
+            create: make the gallery where there is no file.
+
+        Raises:
+            GalleryError: there is no such gallery, the file is something else or damaged, or the gallery belongs to
+                another encoder.
+            EncoderError: the encoder cannot be loaded.
+        """
+        path = Path(path).expanduser()
+        new = create and not (path.is_file() and path.stat().st_size)
+        if new:  # load the encoder first: without one no file must be left behind
+            source = "characters" if encoder is None else encoder
+            encoder = source if isinstance(source, Encoder) else Encoder.load(source)
+            store = Store(path, _facts(encoder, source))
+        else:
+            store = Store(path)
+        try:
+            return cls(path, store, _agreed(path, store.facts(), encoder))
+        except BaseException:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file. Closing twice is fine."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """How many examples are enrolled."""
+        return len(self._store)
+
+    def __repr__(self) -> str:
+        return f"Gallery({str(self.path)!r}, {self.encoder!r})"
+
+    def enroll(
+        self,
+        pictures: Sequence[Picture],
+        labels: Sequence[str],
+        names: Sequence[str] | None = None,
+        attributes: Sequence[Mapping[str, str]] | None = None,
+    ) -> list[int]:
+        """Enroll pictures: all of them or none. They are on the disk when this returns.
+
+        Args:
+            pictures: files, their bytes, Pillow images or arrays, see :func:`lowshot.data.read_pictures`. The picture
+                itself is kept beside its features: a file as it is, anything else as PNG.
+            labels: the class of each, up to 200 characters, without control characters or spaces at its ends. A class
+                needs no announcement.
+            names: where each came from; None for the file names.
+            attributes: further facts on each, text by text.
+
+        Returns:
+            The ids of the new examples, in the order of the pictures.
+
+        Raises:
+            BadFiles: lists every picture that cannot be read.
+            ShapeError: not as many labels, names or attributes as pictures.
+            GalleryError: a label, name or attribute that cannot be one, or the gallery's file cannot be written.
+        """
+        _check_labels(labels)
+        _check_names(names or [])
+        _check_attributes(attributes or [])
+        _check_lengths(_many(pictures), labels=labels, names=names, attributes=attributes)
+        shown = [shown_name(picture, i) for i, picture in enumerate(pictures)] if names is None else names
+        names = [_name(picture) for picture in pictures] if names is None else names
+        pictures = read_once(pictures)
+        items = read_pictures(pictures, self.encoder.card.form, shown)
+        return self._add(items, labels, names, attributes or [{}] * len(items), originals(pictures))
+
+    def enroll_examples(self, examples: Examples) -> list[int]:
+        """:meth:`enroll` packed examples, such as :func:`lowshot.data.load` gives; their class names become labels."""
+        labels = [examples.classes[label] for label in examples.labels]
+        return self.enroll(list(examples.items), labels, examples.names, _one_each(examples.attributes))
+
+    def enroll_files(self, files: FileSet) -> list[int]:
+        """:meth:`enroll` the files of a folder, zip or table as they are; see :class:`lowshot.data.files.FileSet`."""
+        return self.enroll(files.pictures, files.labels, files.names, _one_each(files.attributes))
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Remove examples, all or none; a class without any is gone. Raises GalleryError where an id is not there."""
+        self._store.remove(ids)
+
+    def remove_class(self, label: str) -> int:
+        """Remove a class; how many examples it had. Raises GalleryError where there is no such class."""
+        return self._store.remove_class(label)
+
+    def classes(self) -> dict[str, int]:
+        """Each class and how many examples it has, in order of the labels."""
+        return self._store.classes()
+
+    def examples(self, label: str | None = None) -> list[Record]:
+        """What is enrolled, of one class or in all, oldest first."""
+        return self._store.records(label)
+
+    def original(self, id: int) -> bytes:
+        """The picture an example was enrolled from, as the bytes of a file. Raises GalleryError where there is none."""
+        picture = self._store.original(id)
+        if picture is None:
+            raise GalleryError(f"{self.path} keeps no picture of example {id}")
+        return picture
+
+    def identify(self, pictures: Sequence[Picture], top: int = 5) -> list[Answer]:
+        """Say what each picture shows, or that it shows nothing enrolled.
+
+        Args:
+            pictures: as in :meth:`enroll`.
+            top: how many candidates an answer lists.
+
+        Returns:
+            One :class:`Answer` a picture. A query is unknown where that is more likely than not, see
+            :mod:`lowshot.recognize.unknown` for how the gallery learns when it is.
+
+        Raises:
+            BadFiles: lists every picture that cannot be read.
+            GalleryError: nothing is enrolled, or the file cannot be read.
+        """
+        if top < 1:
+            raise ConfigError(f"top must be at least 1, not {top}")
+        features = self.encoder.embed_pictures(_many(pictures))
+        with self._lock:
+            self._mirror.follow(self._store)
+            if not len(self._mirror):
+                raise GalleryError(f"{self.path} is empty: enroll at least one example first")
+            if not len(features):
+                return []
+            scores = self._mirror.score(features, top)
+            decided = [
+                self._mirror.examples(feature, labels[0], _SHOWN)
+                for feature, labels in zip(features, scores.labels, strict=True)
+            ]
+        names = self._store.names({id for matches in decided for id, _ in matches})
+        return [
+            _answer(labels, row, known, [Match(id, labels[0], names.get(id, ""), far) for id, far in matches])
+            for labels, row, known, matches in zip(
+                scores.labels, scores.scores.tolist(), scores.known.tolist(), decided, strict=True
+            )
+        ]
+
+    @cached_property
+    def _mirror(self) -> Mirror:
+        from lowshot.gallery.mirror import Mirror  # brings scikit-learn, which enrolling does without
+
+        return Mirror(self.encoder.card, self.encoder.background())
+
+    def _add(
+        self,
+        items: NDArray[np.uint8],
+        labels: Sequence[str],
+        names: Sequence[str],
+        attributes: Sequence[Mapping[str, str]],
+        originals: Sequence[bytes],
+    ) -> list[int]:
+        features = self.encoder.embed(items)
+        if not np.isfinite(features).all():
+            raise GalleryError(f"{self.encoder!r} gave features that are no numbers; nothing was enrolled")
+        return self._store.add(
+            [
+                Row(label, _storable(name), facts, feature.astype("<f4").tobytes(), original)
+                for label, name, facts, feature, original in zip(
+                    labels, names, attributes, features, originals, strict=True
+                )
+            ]
+        )
+
+
+def _answer(labels: Sequence[str], scores: Sequence[float], known: float, examples: Sequence[Match]) -> Answer:
+    candidates = tuple(Candidate(label, score) for label, score in zip(labels, scores, strict=True))
+    if known < 0.5:
+        return Answer(None, 1 - known, candidates, tuple(examples))
+    return Answer(labels[0], scores[0], candidates, tuple(examples))
+
+
+def _facts(encoder: Encoder, source: Encoder | str | Path) -> dict[str, str]:
+    """What a gallery remembers of its encoder."""
+    file = not isinstance(source, Encoder) and source not in named_encoders()
+    return {
+        "fingerprint": encoder.fingerprint,
+        "card": encoder.card.model_dump_json(),
+        "source": str(Path(str(source)).expanduser().resolve()) if file else "" if source is encoder else str(source),
+    }
+
+
+def _agreed(path: Path, facts: Mapping[str, str], encoder: Encoder | str | Path | None) -> Encoder:
+    """The encoder asked for, or the remembered one, if it is the gallery's."""
+    own = Card.model_validate_json(facts["card"])
+    if encoder is None:
+        if not facts["source"]:
+            raise GalleryError(f"{path} was made with the encoder object {own.name!r}: give it as encoder")
+        encoder = facts["source"]
+    if not isinstance(encoder, Encoder):
+        encoder = Encoder.load(encoder)
+    if encoder.fingerprint != facts["fingerprint"]:
+        raise GalleryError(
+            f"{path} belongs to the encoder {own.name!r} ({facts['fingerprint'][:12]}), not to {encoder.card.name!r} "
+            f"({encoder.fingerprint[:12]}): features of two encoders cannot be compared; open it with its own"
+        )
+    return encoder
+
+
+def _many(pictures: Sequence[Picture]) -> Sequence[Picture]:
+    """A list of pictures: one alone would be taken apart, letter by letter or row by row."""
+    if isinstance(pictures, str | bytes | Path | Image.Image):
+        raise GalleryError("give a list of pictures, even for one")
+    return pictures
+
+
+def _check_lengths(pictures: Sequence[Picture], **others: Sequence[Any] | None) -> None:
+    for what, values in others.items():
+        if values is not None and len(values) != len(pictures):
+            raise ShapeError(f"{len(pictures)} pictures but {len(values)} {what}: give one for each picture")
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    if isinstance(labels, str):
+        raise GalleryError("give a list of labels, one a picture")
+    for label in dict.fromkeys(labels):
+        if not isinstance(label, str) or not label.strip():
+            raise GalleryError(f"{label!r} cannot be a label: give some text")
+        if label != label.strip():
+            raise GalleryError(f"the label {label!r} begins or ends with a space: remove it")
+        if len(label) > MAX_LABEL:
+            raise GalleryError(f"the label {label[:40]!r}… has {len(label)} characters: {MAX_LABEL} are allowed")
+        if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in label):
+            raise GalleryError(f"the label {label!r} has control characters: remove them")
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if isinstance(names, str):
+        raise GalleryError("give a list of names, one a picture")
+    for name in names:
+        if not isinstance(name, str):
+            raise GalleryError(f"{name!r} cannot be a name: give text, which may be empty")
+
+
+def _check_attributes(attributes: Sequence[Mapping[str, str]]) -> None:
+    for facts in attributes:
+        if not isinstance(facts, Mapping):
+            raise GalleryError(f"{facts!r} cannot be attributes: give a mapping of text to text, which may be empty")
+        if not all(isinstance(text, str) for pair in facts.items() for text in pair):
+            raise GalleryError(f"the attributes {dict(facts)} are not all text: write numbers as text, too")
+
+
+def _one_each(attributes: Mapping[str, NDArray[np.str_]]) -> list[dict[str, str]] | None:
+    """Attributes by column become attributes by item."""
+    columns = [attributes[key].tolist() for key in attributes]
+    return [dict(zip(attributes, row, strict=True)) for row in zip(*columns, strict=True)] or None
+
+
+def _name(picture: Picture) -> str:
+    return Path(picture).name if isinstance(picture, str | Path) else ""
+
+
+def _storable(name: str) -> str:
+    """File names may hold bytes that are no text."""
+    return name.encode("utf-8", "replace").decode()

@@ -1,0 +1,67 @@
+"""What a gallery gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Record:
+    """An enrolled example.
+
+    Attributes:
+        id: its number in the gallery, never used again after it is removed.
+        label: its class.
+        name: where it came from, a file name for instance; may be empty.
+        attributes: further facts given with it.
+        added: when it was enrolled, in UTC.
+    """
+
+    id: int
+    label: str
+    name: str
+    attributes: Mapping[str, str]
+    added: datetime
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A class a query may belong to; ``score`` is the probability that it does."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Match:
+    """An enrolled example that decided an answer, and its distance from the query (of the encoder's kind)."""
+
+    id: int
+    label: str
+    name: str
+    distance: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a gallery says about one query.
+
+    Attributes:
+        label: the class; None where the query is more likely of no enrolled class.
+        confidence: the probability that this answer is right: that of the best candidate, or of being unknown.
+        candidates: the likeliest classes, best first. The scores of *all* classes and the probability that the query is
+            unknown sum to 1.
+        examples: enrolled examples of the best candidate, nearest first.
+    """
+
+    label: str | None
+    confidence: float
+    candidates: tuple[Candidate, ...]
+    examples: tuple[Match, ...]
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the query is taken for none of the enrolled classes."""
+        return self.label is None

@@ -1,0 +1,1 @@
+"""From a background set to an encoder file. The only room that imports torch."""

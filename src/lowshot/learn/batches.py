@@ -1,0 +1,47 @@
+"""From indices to batches of distorted images, on the training device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lowshot.data import EpisodeSampler, Examples
+from lowshot.learn.augment import Distortion, distort
+from lowshot.learn.method import Method
+
+INK = (255.0, -255.0)
+"""Mean and standard deviation by which pixels are scaled for every network here: ink is 1, paper is 0."""
+
+
+class Batches:
+    """Draws the batch of any step, in any order: a batch depends on (seed, step, rank) and on nothing before it.
+
+    The whole set lives on the device as ``uint8``; indices are all that travels.
+    """
+
+    def __init__(self, examples: Examples, method: Method[Any], distortion: Distortion, device: torch.device) -> None:
+        self.items = to_device(examples, device)
+        self.labels = torch.from_numpy(np.array(examples.labels)).to(device)
+        self.sampler = EpisodeSampler(examples.labels, class_names=examples.classes)
+        self.method, self.distortion = method, distortion
+
+    def draw(self, seed: int, step: int, rank: int = 0) -> Any:
+        """The batch of one step, as the method takes it."""
+        where = (seed, step, rank)
+        generator = torch.Generator().manual_seed(int(np.random.SeedSequence(where).generate_state(1)[0]))
+        indices = torch.from_numpy(self.method.draw(self.sampler, where)).to(self.labels.device)
+        images_NCHW = distort(to_network(self.items[indices.flatten()]), self.distortion, generator)
+        return self.method.batch(images_NCHW.view(*indices.shape, *images_NCHW.shape[1:]), self.labels[indices])
+
+
+def to_device(examples: Examples, device: torch.device) -> Tensor:
+    """Packed items as one ``uint8`` tensor (n, C, H, W) on the device."""
+    return torch.from_numpy(np.array(examples.items)).to(device).permute(0, 3, 1, 2)  # a copy: maps are read-only
+
+
+def to_network(items_NCHW: Tensor) -> Tensor:
+    """``uint8`` pixels scaled as every network here expects."""
+    return (items_NCHW.float() - INK[0]) / INK[1]

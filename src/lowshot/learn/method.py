@@ -1,0 +1,131 @@
+"""What every learning method is: a configuration, a record, and two verbs.
+
+Shape suffixes: E episodes, W ways, K shots, Q queries a class, M queries an episode, P pairs, D features,
+C, H, W channels, height, width of images.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from lowshot.data import EpisodeSampler, ImageForm
+from lowshot.encoder import Distance
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a method is known for.
+
+    Attributes:
+        name: as written on the command line.
+        title, paper, year: how the field knows it.
+        samples: what it learns from at every step, in a word.
+        precomputed: whether support features can be computed once and kept; then it can be exported to an encoder.
+    """
+
+    name: str
+    title: str
+    paper: str
+    year: int
+    samples: str
+    precomputed: bool
+
+
+@dataclass(frozen=True)
+class EpisodeBatch:
+    """Episodes: support images (E, W, K, C, H, W) and query images (E, W, Q, C, H, W); way w's queries at [:, w]."""
+
+    support: Tensor
+    query: Tensor
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Pairs: images (P, C, H, W) on the left and right, and their classes (P,)."""
+
+    left: Tensor
+    right: Tensor
+    left_class: Tensor
+    right_class: Tensor
+
+
+class MethodConfig(BaseModel):
+    """Settings every method has; the defaults of each method are its paper's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channels: Literal[1, 3] = 1
+    size: int = Field(default=28, ge=16, le=512)
+
+    @property
+    def form(self) -> ImageForm:
+        """The pixels the network takes."""
+        return ImageForm(height=self.size, width=self.size, channels=self.channels, fit="pad")
+
+
+ConfigT = TypeVar("ConfigT", bound=MethodConfig)
+
+
+class Method(nn.Module, ABC, Generic[ConfigT]):
+    """A way to learn from a background set.
+
+    A subclass sets ``record``, ``Config`` (defaults: the paper's) and ``presets`` (settings of method and recipe by name),
+    and writes :meth:`draw` and :meth:`batch` (what it learns from), :meth:`embed`, :meth:`loss` and :meth:`scores`.
+    """
+
+    record: ClassVar[Record]
+    Config: ClassVar[type[MethodConfig]]
+    presets: ClassVar[dict[str, dict[str, dict[str, Any]]]]
+
+    def __init__(self, config: ConfigT) -> None:
+        super().__init__()
+        self.config = config
+
+    @abstractmethod
+    def draw(self, sampler: EpisodeSampler, seed: Sequence[int]) -> NDArray[np.int64]:
+        """Indices of the items of one step, in any shape; the same for the same seed."""
+
+    @abstractmethod
+    def batch(self, images: Tensor, labels: Tensor) -> Any:
+        """What :meth:`loss` takes, from images (*shape, C, H, W) and labels (*shape,) in the shape that was drawn."""
+
+    @abstractmethod
+    def embed(self, images_NCHW: Tensor) -> Tensor:
+        """Features (N, D) of images, each for itself."""
+
+    @abstractmethod
+    def loss(self, batch: Any) -> Tensor:
+        """The loss of one batch of what the method samples; a scalar."""
+
+    @abstractmethod
+    def scores(self, support_EWKD: Tensor, query_EMD: Tensor) -> Tensor:
+        """How well each query fits each way, (E, M, W), higher is better, from features of :meth:`embed`."""
+
+    def forward(self, batch: Any) -> Tensor:
+        """The loss; torch's data-parallel wrapper goes through here."""
+        return self.loss(batch)
+
+    def exported(self) -> Exported:
+        """What an encoder file needs. Raises NotImplementedError for methods whose support cannot be pre-computed."""
+        raise NotImplementedError(
+            f"{self.record.title} computes nothing that could be kept for a support example alone"
+        )
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A network that gives features, and how they are compared; see :class:`lowshot.encoder.Card`."""
+
+    network: nn.Module
+    features: int
+    distance: Distance
+    compare: Literal["prototype", "neighbor"]
+    negative: int = 0

@@ -1,0 +1,176 @@
+"""A whole training run: settings, data, training, encoder file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+
+from lowshot.data import Examples, load
+from lowshot.encoder import Card
+from lowshot.errors import ConfigError, DataError, TrainingError
+from lowshot.learn.batches import INK
+from lowshot.learn.export import export
+from lowshot.learn.memory import keep_freed_memory
+from lowshot.learn.method import Method, MethodConfig
+from lowshot.learn.methods import find_method
+from lowshot.learn.processes import processes
+from lowshot.learn.recipe import Recipe
+from lowshot.learn.trainer import Trained, train
+
+HELD_OUT = 0.1
+"""Share of the background classes that validate a run for which no validation data are named."""
+
+Settings = Mapping[str, Any]
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def train_encoder(
+    data: str,
+    method: str,
+    out: Path,
+    *,
+    preset: str = "cpu",
+    settings: Settings | None = None,
+    validation: str | None = None,
+    resume: bool = False,
+    command: str = "",
+    console: Console | None = None,
+) -> tuple[Trained, Card]:
+    """Learn from a background set and write the encoder file.
+
+    Under torchrun every process learns and the first one writes. Frees memory as glibc does not by default, for this
+    process and for good, see :mod:`lowshot.learn.memory`.
+
+    Args:
+        data: the background set, see :func:`lowshot.data.load`.
+        method: a method's name.
+        settings: of the method or the recipe by name, over the preset's; ``distortion.shear`` for one inside another.
+        validation: data of other classes; ``none`` to learn from all classes and keep the last weights; None to hold out a
+            tenth of the background classes.
+        resume: go on from the checkpoint that a stopped run left beside ``out``.
+
+    Raises:
+        ConfigError: an unknown method, preset or setting, or a value out of range.
+        DataError, TrainingError: see :func:`lowshot.data.load` and :func:`lowshot.learn.trainer.train`.
+    """
+    chosen = find_method(method)
+    config, recipe = configure(chosen, preset, settings or {})
+    if not chosen.record.precomputed:
+        raise TrainingError(f"{chosen.record.title} computes nothing that could be kept for a support example alone")
+    if not out.parent.is_dir() or out.is_dir():
+        raise DataError(f"{out} cannot be written: choose a file in a folder that exists")
+    background, held_out = load_split(data, validation, config)
+    checkpoint = checkpoint_of(out)
+    keep_freed_memory()
+    torch.manual_seed(recipe.seed)
+    with processes() as rank:
+        trained = train(
+            chosen(config),
+            background,
+            recipe,
+            validation=held_out,
+            checkpoint=checkpoint,
+            resume=resume,
+            console=console,
+        )
+        card = describe(trained, recipe, out.stem, data, background, command)
+        if rank == 0:
+            export(trained.method, card, out, sample=held_out or background)
+            checkpoint.unlink(missing_ok=True)
+    return trained, card
+
+
+def describe(trained: Trained, recipe: Recipe, name: str, data: str, background: Examples, command: str) -> Card:
+    """The card of a trained method."""
+    method = trained.method
+    story: dict[str, Any] = {"method": method.config.model_dump(mode="json"), "recipe": recipe.model_dump(mode="json")}
+    story |= {"hardware": hardware(), "steps": trained.steps, "seconds": round(trained.seconds, 1)}
+    if trained.accuracy is not None:
+        story["validation"] = round(trained.accuracy, 4)
+    parts = method.exported()
+    channels = method.config.channels
+    return Card(
+        name=name,
+        form=method.config.form,
+        mean=(INK[0],) * channels,
+        std=(INK[1],) * channels,
+        features=parts.features,
+        distance=parts.distance,
+        negative=parts.negative,
+        compare=parts.compare,
+        method=method.record.name,
+        config=story,
+        background=data,
+        background_fingerprint=background.fingerprint,
+        command=command,
+    )
+
+
+def hardware() -> str:
+    """What a run trains on, for the card: a second there is not a second elsewhere."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
+    return f"{torch.get_num_threads()} CPU thread(s)"
+
+
+def checkpoint_of(out: Path) -> Path:
+    """Where the run that makes ``out`` keeps its state until it is complete."""
+    return out.with_name(f"{out.name}.checkpoint")
+
+
+def configure(method: type[Method[Any]], preset: str, settings: Settings) -> tuple[MethodConfig, Recipe]:
+    """The method's configuration and the recipe: the preset's, with ``settings`` over it. Raises ConfigError."""
+    if preset not in method.presets:
+        raise ConfigError(f"{method.record.name} has no preset {preset!r}; there are {', '.join(method.presets)}")
+    chosen = {part: dict(values) for part, values in method.presets[preset].items()}
+    known = {"method": method.Config.model_fields, "recipe": Recipe.model_fields}
+    if {"steps", "minutes"} & set(settings):  # one budget replaces the preset's other
+        chosen["recipe"] = {key: value for key, value in chosen["recipe"].items() if key not in ("steps", "minutes")}
+    for key, value in settings.items():
+        head, _, rest = key.partition(".")
+        part = next((name for name, fields in known.items() if head in fields), None)
+        if part is None:
+            names = sorted(name for fields in known.values() for name in fields)
+            raise ConfigError(f"{method.record.name} has no setting {head!r}; there are {', '.join(names)}")
+        within = chosen[part].get(head, {}) if rest else {}
+        if not isinstance(within, dict):
+            raise ConfigError(f"{head} has no parts: write {head}={value}")
+        chosen[part][head] = {**within, rest: value} if rest else value
+    return _validated(method.Config, chosen["method"]), _validated(Recipe, chosen["recipe"])
+
+
+def load_split(data: str, validation: str | None, config: MethodConfig) -> tuple[Examples, Examples | None]:
+    """Background and validation examples in the network's form; see :func:`train_encoder`."""
+    background = load(data, config.form)
+    if validation is None:
+        return hold_out(background, HELD_OUT)
+    return background, None if validation == "none" else load(validation, config.form)
+
+
+def hold_out(examples: Examples, share: float) -> tuple[Examples, Examples]:
+    """Split by class; the rotations of one character stay on one side."""
+    bases = np.array([re.sub(r"/rot\d{3}$", "", name) for name in examples.classes])
+    names = np.unique(bases)
+    kept = round(len(names) * (1 - share))
+    if not 2 <= kept < len(names) - 1:
+        raise DataError(
+            f"{len(names)} classes are too few to hold some out: name validation data with --val, or --val none"
+        )
+    chosen = np.isin(bases, np.random.default_rng(0).permutation(names)[:kept])
+    return examples.take(chosen[examples.labels]), examples.take(~chosen[examples.labels])
+
+
+def _validated(model: type[ModelT], values: Settings) -> ModelT:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}") from None

@@ -1,0 +1,203 @@
+"""The command, from training to an answer, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lowshot import load
+from lowshot.encoder import Encoder
+
+Run = Callable[..., "object"]
+
+
+@pytest.fixture
+def drawings(tmp_path: Path) -> Path:
+    """A folder of class folders with three real digits each of 0, 1, 2, and queries beside it."""
+    digits = load("digits")
+    for name in "012":
+        files = tmp_path / "drawings" / name
+        files.mkdir(parents=True)
+        for i, item in enumerate(digits.only(name).items[:3, ..., 0]):
+            Image.fromarray(np.asarray(item)).save(files / f"{i}.png")
+    for name in "0127":
+        Image.fromarray(np.asarray(digits.only(name).items[7, ..., 0])).save(tmp_path / f"query{name}.png")
+    return tmp_path / "drawings"
+
+
+def test_help_lists_every_command(lowshot: Run) -> None:
+    ran = lowshot("--help")
+    assert ran.status == 0
+    for command in ("demo", "train", "evaluate", "enroll", "identify", "gallery", "methods", "datasets", "encoders"):
+        assert command in ran.out
+
+
+def test_listings(lowshot: Run) -> None:
+    assert "Siamese Networks" in lowshot("methods").out and "prototypical" in lowshot("methods").out
+    assert "omniglot:vinyals-test" in lowshot("datasets").out and "glyphs" in lowshot("datasets").out
+    assert "characters" in lowshot("encoders").out and "photos" in lowshot("encoders").out
+
+
+def test_enroll_identify_show_remove(lowshot: Run, fails: Callable[..., str], drawings: Path, tmp_path: Path) -> None:
+    gallery = tmp_path / "digits.gallery"
+    ran = lowshot("enroll", gallery, drawings)
+    assert ran.status == 0 and "enrolled 9 examples" in ran.out
+    assert json.loads(lowshot("gallery", "list", gallery, "--json").out) == {"0": 3, "1": 3, "2": 3}
+
+    queries = [tmp_path / f"query{name}.png" for name in "012"]
+    answers = json.loads(lowshot("identify", gallery, *queries, "--json", "--top", 2).out)
+    assert [answer["file"] for answer in answers] == list(map(str, queries))
+    for answer, truth in zip(answers, "012", strict=True):
+        assert set(answer) == {"file", "label", "confidence", "unknown", "candidates", "examples"}
+        assert answer["candidates"][0]["label"] == truth
+        assert answer["unknown"] == (answer["label"] is None)
+        assert len(answer["candidates"]) == 2 and 0 <= answer["confidence"] <= 1
+        assert answer["examples"][0]["label"] == truth
+    assert "query0.png" in lowshot("identify", gallery, queries[0]).out
+
+    shown = json.loads(lowshot("gallery", "show", gallery, "--label", "1", "--json").out)
+    assert shown["encoder"] == "characters" and len(shown["examples"]) == 3
+    assert lowshot("gallery", "remove", gallery, "--id", shown["examples"][0]["id"]).status == 0
+    assert "removed 3" in lowshot("gallery", "remove", gallery, "--label", "0").out
+    assert json.loads(lowshot("gallery", "list", gallery, "--json").out) == {"1": 2, "2": 3}
+    assert "0" in fails("gallery", "remove", gallery, "--label", "0")
+    assert "--label" in fails("gallery", "remove", gallery)
+
+
+def test_bad_pictures_enroll_nothing(fails: Callable[..., str], drawings: Path, tmp_path: Path) -> None:
+    (drawings / "0" / "broken.png").write_bytes(b"no picture")
+    (drawings / "2" / "empty.png").write_bytes(b"")
+    message = fails("enroll", tmp_path / "new.gallery", drawings)
+    assert "broken.png" in message and "empty.png" in message
+    assert not list(tmp_path.glob("new.gallery*"))
+
+
+def test_enrolling_a_named_set(lowshot: Run, tmp_path: Path) -> None:
+    assert lowshot("enroll", tmp_path / "all.gallery", "digits?classes=0:0.2").status == 0
+    assert len(json.loads(lowshot("gallery", "list", tmp_path / "all.gallery", "--json").out)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["evaluate", "characters", "nowhere"], "nowhere"),
+        (["evaluate", "nothing.onnx", "digits"], "nothing.onnx"),
+        (["evaluate", "characters", "digits", "--ways", "11"], "11"),
+        (["evaluate", "characters", "digits", "--shots", "500"], "shots + queries need 505"),
+        (["evaluate", "characters", "digits", "--protocol", "lake"], "omniglot"),
+        (["evaluate", "characters", "digits", "--protocol", "nine"], "nine"),
+        (["evaluate", "characters", "digits?color=red"], "color"),
+        (["evaluate", "characters", "omniglot:backgrund"], "backgrund"),
+        (["evaluate", "characters", "digits", "--pairs", "5"], "--pairs"),
+        (["evaluate", "characters", "omniglot", "--protocol", "lake", "--ways", "5"], "--ways"),
+        (["demo", "--out", "none/x.html"], "none"),
+        (["identify", "none.gallery", "x.png"], "none.gallery"),
+        (["train", "digits", "--method", "protonet", "--out", "x.onnx"], "prototypical"),
+        (["train", "digits", "--method", "siamese", "--out", "none/x.onnx"], "none"),
+        (["train", "digits", "--method", "siamese", "--out", "x.onnx", "--seed", "-1"], "seed"),
+        (["train", "digits", "--method", "prototypical", "--out", "x.onnx", "--set", "wais=3"], "wais"),
+        (["train", "digits", "--method", "prototypical", "--out", "x.onnx", "--set", "ways=1"], "ways"),
+        (
+            ["train", "digits", "--method", "prototypical", "--out", "x.onnx", "--minutes", "1", "--steps", "1"],
+            "not both",
+        ),
+        (["train", "digits", "--out", "x.onnx"], "--method"),
+        (["unknown-command"], "unknown-command"),
+    ],
+)
+def test_what_the_user_got_wrong(
+    arguments: list[str], says: str, fails: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert says in fails(*arguments)
+    assert not list(tmp_path.iterdir()), "nothing may be left behind"
+
+
+def test_evaluate_as_json(lowshot: Run) -> None:
+    ran = lowshot("evaluate", "characters", "digits", "--ways", 5, "--episodes", 200, "--json")
+    found = json.loads(ran.out)
+    assert {"accuracy", "ci95", "episodes", "ways", "shots", "queries", "seed", "auroc", "fpr95", "seconds"} <= set(
+        found
+    )
+    assert (found["ways"], found["shots"], found["queries"], found["episodes"], found["seed"]) == (5, 1, 5, 200, 0)
+    assert found["accuracy"] > 0.7 and 0 < found["ci95"] < 0.05
+    assert (
+        json.loads(lowshot("evaluate", "characters", "digits", "--ways", 5, "--episodes", 200, "--json").out)[
+            "accuracy"
+        ]
+        == found["accuracy"]
+    )
+    verified = json.loads(lowshot("evaluate", "characters", "digits", "--protocol", "verify", "--json").out)
+    assert 0 <= verified["eer"] < 0.35
+
+
+def test_lake_as_json(lowshot: Run, data_folder: Path) -> None:
+    found = json.loads(lowshot("evaluate", "characters", "omniglot", "--protocol", "lake", "--json").out)
+    assert found["trials"] == 400 and found["error"] <= 0.05
+
+
+def test_train_resume_and_use(lowshot: Run, tmp_path: Path) -> None:
+    out = tmp_path / "mine.onnx"
+    small = ["--steps", 5, "--set", "filters=8", "--set", "ways=4", "--set", "queries=2", "--set", "val_episodes=5"]
+    ran = lowshot("train", "digits", "--method", "prototypical", "--out", out, "--val", "none", "--seed", 3, *small)
+    assert ran.status == 0 and "5 steps" in ran.err and ran.out == ""
+    encoder = Encoder.load(out)
+    assert encoder.card.config["method"]["filters"] == 8 and encoder.card.config["recipe"]["seed"] == 3
+    assert encoder.card.command.startswith("lowshot train digits")
+    assert encoder.background() is not None
+    assert lowshot("evaluate", out, "digits", "--ways", 5, "--episodes", 10, "--json").status == 0
+
+
+def test_a_gallery_of_another_encoder_is_refused(
+    lowshot: Run, fails: Callable[..., str], drawings: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.onnx"
+    small = ["--steps", 2, "--set", "filters=8", "--set", "ways=4", "--set", "queries=2"]
+    assert lowshot("train", "digits", "--method", "prototypical", "--out", other, "--val", "none", *small).status == 0
+    assert lowshot("enroll", tmp_path / "a.gallery", drawings).status == 0
+    message = fails("enroll", tmp_path / "a.gallery", drawings, "--encoder", other)
+    assert "characters" in message and "other" in message
+
+
+_FRESH = """
+import sys
+import lowshot
+assert "torch" not in sys.modules and "onnxruntime" not in sys.modules, "import lowshot must stay light"
+from lowshot import Encoder, Gallery, load
+Encoder.load("characters").embed(load("digits", Encoder.load("characters").card.form).items[:3])
+assert "torch" not in sys.modules
+sys.argv = ["lowshot", "--help"]
+from lowshot.cli import main
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code
+assert "torch" not in sys.modules
+"""
+
+
+def test_torch_stays_out() -> None:
+    done = subprocess.run([sys.executable, "-c", _FRESH], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_demo_with_nothing_but_the_package(lowshot: Run, no_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(no_data)
+    ran = lowshot("demo")
+    assert ran.status == 0, ran.err
+    assert "never enrolled, called unknown" in ran.out
+    page = (no_data / "lowshot-demo.html").read_text()
+    assert page.count('class="answer ') == 50 and "http" not in page.replace("http-equiv", "")
+
+
+def test_demo_on_characters(lowshot: Run, data_folder: Path, tmp_path: Path) -> None:
+    ran = lowshot("demo", "--data", "omniglot", "--out", tmp_path / "report.html")
+    assert ran.status == 0, ran.err
+    assert (tmp_path / "report.html").read_text().count('class="answer ') == 200

@@ -1,0 +1,121 @@
+"""N-way K-shot, from features and from an encoder."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from lowshot.data import EpisodeSampler, Examples
+from lowshot.encoder import Encoder
+from lowshot.errors import ClassTooSmall, ConfigError, DataError, ShapeError
+from lowshot.evaluate import nway, nway_of, score_episodes
+from lowshot.evaluate.nway import NWayResult
+
+LABELS = np.repeat(np.arange(16), 8)
+
+
+def noise(size: int = 4, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(len(LABELS), size)).astype(np.float32)
+
+
+def run(features: np.ndarray, **settings: object) -> NWayResult:
+    setting = {"ways": 5, "shots": 2, "queries": 3, "episodes": 400, **settings}
+    return nway(features, LABELS, distance="euclidean", compare="prototype", **setting)  # type: ignore[arg-type]
+
+
+def test_noise_is_chance_within_its_interval() -> None:
+    result = run(noise(), episodes=4000)
+    assert result.ci95 is not None and result.auroc is not None and result.fpr95 is not None
+    assert abs(result.accuracy - 1 / 5) < 2 * result.ci95  # 16 classes of fixed noise are a little off 1/5 themselves
+    assert result.ci95 < 0.01
+    assert abs(result.auroc - 0.5) < 0.02
+    assert abs(result.fpr95 - 0.95) < 0.02
+
+
+def test_the_mean_is_that_of_the_episodes_drawn() -> None:
+    drawn = EpisodeSampler(LABELS).draw(400, 5, 2, 3, unknown_ways=5, seed=9)
+    scores = score_episodes(noise(), drawn, distance="euclidean", compare="prototype")
+    result = run(noise(), seed=9)
+    assert result.accuracy == scores.accuracy.mean()
+    assert scores.auroc is not None and result.auroc == scores.auroc.mean()
+    assert result.ci95 == pytest.approx(1.96 * scores.accuracy.std(ddof=1) / 20)
+
+
+def test_a_seed_gives_the_same_figures_and_another_seed_others() -> None:
+    assert run(noise(), seed=4).accuracy == run(noise(), seed=4).accuracy != run(noise(), seed=5).accuracy
+
+
+def test_unknown_classes_are_asked_only_where_no_group_is_lost_to_them() -> None:
+    assert run(noise(), ways=8).auroc is not None
+    assert run(noise(), ways=9).auroc is None
+    # Groups of 11, 4 and 1: with two ways, both that are used have two more classes; with three, one has not.
+    within = ["a"] * 11 + ["b"] * 4 + ["c"]
+    assert run(noise(), ways=2, within=within).auroc is not None
+    assert run(noise(), ways=3, within=within).auroc is None
+
+
+def test_within_a_group_classes_that_only_groups_tell_apart_are_chance() -> None:
+    group = LABELS // 4
+    features = np.eye(4)[group]
+    within = [str(c // 4) for c in range(16)]
+    assert run(features, ways=4, within=within).accuracy == pytest.approx(1 / 4)
+    assert run(features, ways=4).accuracy > 0.4
+
+
+def test_bad_input_is_refused() -> None:
+    with pytest.raises(ShapeError, match="127 features but 128 labels"):
+        run(noise()[1:])
+    with pytest.raises(ClassTooSmall, match="letter 0"):
+        run(noise(), shots=6, class_names=[f"letter {c}" for c in range(16)])
+    with pytest.raises(ConfigError, match="queries"):
+        run(noise(), queries=0)
+    with pytest.raises(ConfigError, match="17"):
+        run(noise(), ways=17)
+    with pytest.raises(ConfigError, match="episodes"):
+        run(noise(), episodes=0)
+
+
+def test_an_encoder_embeds_every_item_once(
+    pixels: Encoder, drawings: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded: list[int] = []
+    embed = pixels.embed
+    monkeypatch.setattr(pixels, "embed", lambda items: (embedded.append(len(items)), embed(items))[1])
+    result = nway_of(pixels, drawings, ways=5, shots=1, queries=3, episodes=50, seed=2)
+    assert embedded == [len(drawings)]
+    given = nway(
+        drawings.items.reshape(len(drawings), -1) / 255,
+        drawings.labels,
+        distance="euclidean",
+        compare="prototype",
+        ways=5,
+        queries=3,
+        episodes=50,
+        seed=2,
+    )
+    assert result.accuracy == pytest.approx(given.accuracy) and result.auroc == pytest.approx(given.auroc, abs=1e-3)
+    assert 0 < result.embed_seconds < result.seconds
+    assert given.embed_seconds == 0
+
+
+def test_the_figures_are_json_with_the_promised_names(pixels: Encoder, drawings: Examples) -> None:
+    few = nway_of(pixels, drawings, ways=7, queries=5, episodes=1)
+    found = json.loads(json.dumps(few.as_dict(), allow_nan=False))
+    promised = ["accuracy", "ci95", "episodes", "ways", "shots", "queries", "seed", "auroc", "fpr95", "seconds"]
+    assert set(promised) < set(found)
+    assert found["ci95"] is None and found["auroc"] is None and found["ways"] == 7
+    assert str(few).startswith("7-way 1-shot: ")
+    assert "AUROC" in str(nway_of(pixels, drawings, ways=5, episodes=9))
+
+
+def test_episodes_within_an_attribute(pixels: Encoder, drawings: Examples) -> None:
+    mixed = nway_of(pixels, drawings, ways=4, episodes=200)
+    alone = nway_of(pixels, drawings, ways=4, episodes=200, within="alphabet")
+    assert mixed.accuracy != alone.accuracy
+    assert mixed.auroc is not None and alone.auroc is None  # Latin has four classes only
+    with pytest.raises(DataError, match=r"no attribute 'color' \(they have: alphabet, drawer\)"):
+        nway_of(pixels, drawings, ways=4, within="color")
+    with pytest.raises(DataError, match="'letter 0'"):
+        nway_of(pixels, drawings, ways=4, within="drawer")

@@ -1,0 +1,118 @@
+"""Every figure against an independent oracle: scikit-learn, SciPy, or trying everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import sem
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from lowshot.errors import ShapeError
+from lowshot.evaluate.statistics import auroc, best_threshold, equal_error_rate, expected_right, fpr95, mean_ci95
+
+lightly = settings(max_examples=40, deadline=None)  # scikit-learn's curves take milliseconds
+
+Pair = tuple[NDArray[Any], NDArray[Any]]
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Pair:
+    """Known (E, N) and unknown (E, M) scores, with many ties."""
+    episodes = draw(st.integers(1, 4))
+    few_values = st.integers(-3, 3).map(float)
+    known, unknown = (arrays(np.float32, (episodes, draw(st.integers(1, 50))), elements=few_values) for _ in range(2))
+    return draw(known), draw(unknown)
+
+
+def truth(known: NDArray[Any], unknown: NDArray[Any]) -> Pair:
+    """What scikit-learn takes: which items are known, and all scores."""
+    return np.repeat([1, 0], [len(known), len(unknown)]), np.concatenate([known, unknown])
+
+
+@lightly
+@given(batches())
+def test_auroc_is_scikit_learns(both: Pair) -> None:
+    expected = [roc_auc_score(*truth(known, unknown)) for known, unknown in zip(*both, strict=True)]
+    np.testing.assert_allclose(auroc(*both), expected, atol=1e-12)
+
+
+@lightly
+@given(batches())
+def test_fpr95_is_the_first_point_of_scikit_learns_curve(both: Pair) -> None:
+    for found, known, unknown in zip(fpr95(*both), *both, strict=True):
+        fpr, tpr, _ = roc_curve(*truth(known, unknown), drop_intermediate=False)
+        assert found == pytest.approx(fpr[tpr >= 0.95].min(), abs=1e-12)
+
+
+@lightly
+@given(batches())
+def test_equal_error_rate_is_where_scikit_learns_curve_crosses(both: Pair) -> None:
+    known, unknown = both[0][0], both[1][0]
+    fpr, tpr, _ = roc_curve(*truth(known, unknown), drop_intermediate=False)
+    # Along the curve, by its length: at equal error the accepted unknown are as many as the rejected known.
+    along = np.arange(len(fpr))
+    crossing = brentq(lambda at: np.interp(at, along, fpr) + np.interp(at, along, tpr) - 1, 0, len(fpr) - 1, xtol=1e-14)
+    assert equal_error_rate(known, unknown) == pytest.approx(np.interp(crossing, along, fpr), abs=1e-9)
+
+
+@lightly
+@given(batches())
+def test_no_threshold_is_right_more_often_than_the_best(both: Pair) -> None:
+    known, unknown = both[0][0], both[1][0]
+
+    def right(threshold: float) -> int:
+        return int((known >= threshold).sum() + (unknown < threshold).sum())
+
+    assert right(best_threshold(known, unknown)) == max(map(right, [*np.arange(-4, 5) - 0.5, -np.inf, np.inf]))
+
+
+def test_the_best_threshold_lies_halfway_between_the_scores_it_parts() -> None:
+    assert best_threshold(np.array([4.0, 9.0]), np.array([1.0, 2.0])) == 3.0
+
+
+@lightly
+@given(arrays(np.float64, st.integers(2, 30), elements=st.floats(-5, 5)))
+def test_interval_is_the_standard_error_times_1_96(values: NDArray[Any]) -> None:
+    mean, ci95 = mean_ci95(values)
+    assert (mean, ci95) == (pytest.approx(np.mean(values)), pytest.approx(1.96 * sem(values), abs=1e-12))
+
+
+def test_one_value_has_no_interval_and_none_no_mean() -> None:
+    assert mean_ci95(np.array([0.5])) == (0.5, None)
+    with pytest.raises(ShapeError, match="no values"):
+        mean_ci95(np.array([]))
+
+
+def test_a_tie_counts_by_its_odds() -> None:
+    distances = np.array([[1.0, 2.0, 3.0, 0.0], [1.0, 2.0, 1.0, 0.0], [5.0, 2.0, 1.0, 0.0]])  # (references, queries)
+    answer = np.array([0, 2, 0, 1])
+    np.testing.assert_allclose(expected_right(distances, answer), [1 / 2, 1 / 3, 0, 1 / 3])
+
+
+@lightly
+@given(arrays(np.int64, (5, 40), elements=st.integers(0, 3)), st.integers(0, 2**32))
+def test_expected_right_is_the_mean_of_breaking_ties_by_lot(distances: NDArray[Any], seed: int) -> None:
+    answer = np.random.default_rng(seed).integers(5, size=40)
+    orders = np.random.default_rng(seed).permuted(np.tile(np.arange(5), (400, 1)), axis=1)
+    lots = [order[np.argmin(distances[order], axis=0)] == answer for order in orders]
+    np.testing.assert_allclose(expected_right(distances, answer), np.mean(lots, axis=0), atol=0.17)
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (3, 3)), ((2, 0), (2, 3)), ((6,), (6,))])
+def test_scores_that_cannot_be_compared_are_refused_with_their_shapes(shapes: Any) -> None:
+    with pytest.raises(ShapeError) as caught:
+        auroc(*map(np.zeros, shapes))
+    assert all(str(shape) in str(caught.value) for shape in shapes)
+
+
+def test_the_best_threshold_is_finite_even_where_nothing_should_be_accepted() -> None:
+    for scale in (0.0, 1.0, 1e30):
+        known, unknown = scale * np.array([1.0, 2.0]), scale * np.array([3.0, 4.0, 5.0]) + 1e-9
+        assert max(known.max(), unknown.max()) < best_threshold(known, unknown) < np.inf
