@@ -16,15 +16,15 @@ from lowshot.learn.export import check_same, export, to_onnx
 from lowshot.learn.methods import METHODS
 from lowshot.learn.methods.prototypical import PrototypicalConfig, PrototypicalNetworks
 from lowshot.learn.recipe import Recipe
-from lowshot.learn.run import checkpoint_of, configure, describe, hold_out, load_split, train_encoder
+from lowshot.learn.run import card_of, checkpoint_of, configure, describe, hold_out, load_split, train_encoder
 from lowshot.learn.trainer import Trained
 from lowshot.recognize.distances import distances
 
 QUICK = {"steps": 2, "filters": 8, "ways": 4, "queries": 2, "val_episodes": 5}
 
 
-def card_of(method: Any, background: Examples) -> Card:
-    return describe(Trained(method, 0, 0.0, None, ()), Recipe(), "x", "digits", background, "")
+def made_card(method: Any, background: Examples) -> Card:
+    return card_of(method, describe(Trained(method, 0, 0.0, None, ()), Recipe(), "x", "digits", background, ""))
 
 
 def test_settings_reach_method_recipe_and_distortion() -> None:
@@ -80,7 +80,7 @@ def test_onnx_runtime_gives_torch_features(method: type[Any], tmp_path: Path) ->
     torch.manual_seed(0)
     chosen = method(config.model_copy(update={"filters": 8})).eval()
     digits = load("digits", config.form)
-    card = card_of(chosen, digits)
+    card = made_card(chosen, digits)
     export(chosen, card, tmp_path / "x.onnx", sample=digits)
     encoder = Encoder.load(tmp_path / "x.onnx")
     assert encoder.card == card and card.background_fingerprint == digits.fingerprint
@@ -100,7 +100,7 @@ def test_onnx_runtime_gives_torch_features(method: type[Any], tmp_path: Path) ->
 def test_another_network_is_not_passed_off_as_the_trained_one(tmp_path: Path) -> None:
     digits = load("digits", PrototypicalConfig().form)
     one, other = (PrototypicalNetworks(PrototypicalConfig(filters=8)).eval() for _ in range(2))
-    export(one, card_of(one, digits), tmp_path / "x.onnx", sample=digits)
+    export(one, made_card(one, digits), tmp_path / "x.onnx", sample=digits)
     with pytest.raises(TrainingError, match="differ"):
         check_same(Encoder.load(tmp_path / "x.onnx"), other.exported().network, digits.items[:5])
 
@@ -112,9 +112,10 @@ def test_exported_files_name_no_source_file() -> None:
 
 def test_a_run_carries_strangers_and_its_story(tmp_path: Path) -> None:
     out = tmp_path / "x.onnx"
-    trained, card = train_encoder(
+    trained = train_encoder(
         "digits?classes=0:0.5", "prototypical", out, settings=QUICK, validation="digits?classes=0.5:1"
     )
+    card = Encoder.load(out).card
     assert trained.steps == 2 and card.config["steps"] == 2 and "validation" in card.config
     found = Encoder.load(out).background()
     assert found is not None
@@ -147,7 +148,7 @@ def test_the_checkpoint_outlives_a_failed_export(tmp_path: Path, monkeypatch: py
 @pytest.mark.slow
 def test_two_minutes_of_training_recognize_new_alphabets(tmp_path: Path, data_folder: Path) -> None:
     alphabets = "Greek,Korean,Bengali"
-    trained, _ = train_encoder(
+    trained = train_encoder(
         f"omniglot:background?alphabet!={alphabets}&rotations=4",
         "prototypical",
         tmp_path / "x.onnx",

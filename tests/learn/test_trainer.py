@@ -214,7 +214,7 @@ from lowshot.learn.run import train_encoder
 torch.set_num_threads(1)
 settings = {"steps": 6, "filters": 8, "ways": 4, "queries": 2, "val_episodes": 10, "lr": 0.01}
 with processes() as rank:
-    trained, card = train_encoder("digits?classes=0:0.5", "prototypical", Path(sys.argv[1]), settings=settings,
+    trained = train_encoder("digits?classes=0:0.5", "prototypical", Path(sys.argv[1]), settings=settings,
                                   validation="digits?classes=0.5:1")
     total = float(torch.cat([p.detach().flatten() for p in trained.method.parameters()]).double().sum())
     sys.stdout.write(f"{total}\\n")  # in one piece: two processes share the pipe

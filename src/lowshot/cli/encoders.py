@@ -6,15 +6,18 @@ import json
 import shlex
 import sys
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lowshot.cli.arguments import DataArgument, JsonOption
+from lowshot.cli.tables import printable
 from lowshot.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from lowshot.data import ImageForm
     from lowshot.evaluate.report import Report
 
 
@@ -29,7 +32,9 @@ class Protocol(StrEnum):
 def train(
     data: DataArgument,
     method: Annotated[str, typer.Option(help="See `lowshot methods`.")],
-    out: Annotated[Path, typer.Option(help="The encoder file to write.")],
+    out: Annotated[
+        Path, typer.Option(help="The encoder file to write, or NAME.safetensors to keep the method as it is.")
+    ],
     val: Annotated[
         str | None,
         typer.Option(help="Data of other classes; `none` learns from all. Default: a tenth of DATA's classes."),
@@ -59,7 +64,7 @@ def train(
             raise ConfigError(f"--set {each}: write key=value")
         settings[key] = value
     console = Console(stderr=True)
-    trained, card = run.train_encoder(
+    trained = run.train_encoder(
         data,
         method,
         out,
@@ -71,13 +76,14 @@ def train(
         console=console,
     )
     found = "" if trained.accuracy is None else f", validation accuracy {trained.accuracy:.2%}"
-    console.print(
-        f"{out}: {card.features} features, {trained.steps} steps in {trained.seconds:.0f} s{found}", highlight=False
-    )
+    done = f"{out}: {trained.steps} steps in {trained.seconds:.0f} s{found}"
+    print(printable(done), file=sys.stderr)
 
 
 def evaluate(
-    encoder: Annotated[str, typer.Argument(help="A name (see `lowshot encoders`) or a file.")],
+    encoder: Annotated[
+        str, typer.Argument(help="A name (see `lowshot encoders`), an encoder file, or a method's .safetensors.")
+    ],
     data: DataArgument,
     protocol: Annotated[
         Protocol, typer.Option(help="Episodes, Lake's 400 trials, or same/different pairs.")
@@ -96,22 +102,34 @@ def evaluate(
     """Measure an encoder on classes it has not seen."""
     from lowshot import evaluate as room
     from lowshot.data import load
-    from lowshot.encoder import Encoder
 
     given = {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "within": within}
     options = _applicable(protocol, given | {"pairs": pairs, "seed": seed})
-    chosen = Encoder.load(encoder)
+    chosen, form = _model(encoder)
     if protocol is Protocol.lake:
         if data != "omniglot":
             raise DataError(
                 f"Lake's trials are Omniglot's: write `lowshot evaluate {encoder} omniglot --protocol lake`"
             )
         result: Report = room.lake_of(chosen)
+    elif protocol is Protocol.verify and isinstance(chosen, room.Answering):
+        raise ConfigError(f"{encoder} gives no features to compare pairs by: choose --protocol nway or lake")
     elif protocol is Protocol.verify:
-        result = room.verify_of(chosen, load(data, chosen.card.form), **options)
+        result = room.verify_of(chosen, load(data, form), **options)
     else:
-        result = room.nway_of(chosen, load(data, chosen.card.form), **options)
+        result = room.nway_of(chosen, load(data, form), **options)
     print(json.dumps(result.as_dict(), allow_nan=False) if as_json else result)
+
+
+def _model(name: str) -> tuple[Any, ImageForm]:
+    """The encoder or trained method of that name or file, and the images it takes."""
+    if name.endswith(".safetensors"):
+        method = training_room("saved").load_method(Path(name))
+        return method, method.form
+    from lowshot.encoder import Encoder
+
+    encoder = Encoder.load(name)
+    return encoder, encoder.card.form
 
 
 _OPTIONS = {
@@ -129,10 +147,9 @@ def _applicable(protocol: Protocol, options: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def training_room() -> Any:
-    """The part that needs torch. Raises ConfigError with what to install where it is missing."""
+def training_room(part: str = "run") -> Any:
+    """A module of the part that needs torch. Raises ConfigError with what to install where torch is missing."""
     try:
-        from lowshot.learn import run
+        return import_module(f"lowshot.learn.{part}")
     except ImportError as error:
-        raise ConfigError(f"training needs {error.name}: pip install 'lowshot[train]'") from None
-    return run
+        raise ConfigError(f"this needs {error.name}: pip install 'lowshot[train]'") from None

@@ -18,7 +18,7 @@ def methods() -> None:
             f"{each.record.title} ({each.record.paper} {each.record.year})",
             each.record.samples,
             ", ".join(each.presets),
-            "yes" if each.record.precomputed else "no",
+            f"no: {obstacle}" if (obstacle := each.Config().obstacle) else "yes",
         )
         for each in METHODS
     ]

@@ -4,12 +4,13 @@
 has comparisons to beat, :mod:`lowshot.evaluate.results` keeps what was measured.
 """
 
-from lowshot.evaluate.episodes import EpisodeScores, score_episodes
+from lowshot.evaluate.episodes import Answering, EpisodeScores, score_answers, score_episodes
 from lowshot.evaluate.lake import LakeResult, lake, lake_of
 from lowshot.evaluate.nway import NWayResult, nway, nway_of
 from lowshot.evaluate.verify import VerifyResult, verify, verify_of
 
 __all__ = [
+    "Answering",
     "EpisodeScores",
     "LakeResult",
     "NWayResult",
@@ -18,6 +19,7 @@ __all__ = [
     "lake_of",
     "nway",
     "nway_of",
+    "score_answers",
     "score_episodes",
     "verify",
     "verify_of",

@@ -6,12 +6,12 @@ Shape suffixes: E episodes, W ways, K shots, Q queries (of all ways), R referenc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lowshot.data import Episodes
+from lowshot.data import Episodes, ImageForm
 from lowshot.errors import ConfigError, EncoderError, ShapeError
 from lowshot.evaluate.statistics import auroc, expected_right, fpr95
 from lowshot.recognize.distances import Distance, unit
@@ -84,6 +84,40 @@ def score_episodes(
         return EpisodeScores(accuracy_E, None, None)
     scores = -nearest_EQ[:, :known], -nearest_EQ[:, known:]
     return EpisodeScores(accuracy_E, auroc(*scores), fpr95(*scores))
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """What answers whole episodes, without features that could be kept: a meta-learner, a memory."""
+
+    @property
+    def form(self) -> ImageForm:
+        """The images it takes."""
+
+    def scores(
+        self, items: NDArray[np.uint8], support_EWK: NDArray[np.int64], query_EM: NDArray[np.int64]
+    ) -> NDArray[Any]:
+        """How well each query fits each way, (E, M, W), higher is better, from packed items and their indices."""
+
+
+def score_answers(model: Answering, items: NDArray[np.uint8], episodes: Episodes) -> EpisodeScores:
+    """As :func:`score_episodes`, for a model that is asked episode by episode what each query's scores are.
+
+    Raises EncoderError where a score is not a finite number.
+    """
+    count, ways = episodes.query.shape[:2]
+    known = episodes.query[0].size
+    asked_EM = np.concatenate([episodes.query.reshape(count, -1), episodes.unknown.reshape(count, -1)], axis=1)
+    scores_EMW = model.scores(items, episodes.support, asked_EM)
+    if not np.isfinite(scores_EMW).all():
+        raise EncoderError("a score is not a finite number: train the method anew, with a lower lr")
+    answer_1M = np.repeat(np.arange(ways), known // ways)[None]
+    accuracy_E = expected_right(-scores_EMW[:, :known].swapaxes(1, 2), answer_1M).mean(axis=1)
+    if not episodes.unknown.size:
+        return EpisodeScores(accuracy_E, None, None)
+    best_EM = scores_EMW.max(axis=2)
+    ranked = best_EM[:, :known], best_EM[:, known:]
+    return EpisodeScores(accuracy_E, auroc(*ranked), fpr95(*ranked))
 
 
 def batched_distances(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lowshot.data.lake import Runs, load_runs
 from lowshot.errors import EncoderError, ShapeError
+from lowshot.evaluate.episodes import Answering
 from lowshot.evaluate.report import Report, percent
 from lowshot.evaluate.statistics import expected_right, mean_ci95
 from lowshot.recognize.distances import distances
@@ -54,16 +55,24 @@ def lake(compare: Comparison, runs: Runs) -> LakeResult:
     return LakeResult(error=error, ci95=ci95, trials=right_RQ.size, seconds=perf_counter() - started)
 
 
-def lake_of(encoder: Encoder, runs: Runs | None = None) -> LakeResult:
-    """Run the trials with an encoder and its card's distance; ``runs`` are loaded in its form where none are given."""
+def lake_of(model: Encoder | Answering, runs: Runs | None = None) -> LakeResult:
+    """Run the trials with an encoder and its card's distance, or with a method that answers whole episodes.
+
+    ``runs`` are loaded in the form that it takes where none are given.
+    """
     started = perf_counter()
-    runs = runs or load_runs(encoder.card.form)
+    runs = runs or load_runs(model.form if isinstance(model, Answering) else model.card.form)
     loaded = perf_counter()
     shape = runs.support.shape[:2]
     drawings = np.concatenate([runs.support, runs.query]).reshape(-1, *runs.support.shape[2:])
-    support, query = encoder.embed(drawings).reshape(2, *shape, -1)
+    if isinstance(model, Answering):
+        support_RW, query_RQ = np.arange(len(drawings)).reshape(2, *shape)
+        scores_RQW = iter(model.scores(drawings, support_RW[:, :, None], query_RQ))
+        result = lake(lambda s, q: -next(scores_RQW), runs)
+        return replace(result, seconds=perf_counter() - started)
+    support, query = model.embed(drawings).reshape(2, *shape, -1)
     embed_seconds = perf_counter() - loaded
-    card = encoder.card
+    card = model.card
     result = lake(
         lambda s, q: distances(q, s, card.distance, card.negative), replace(runs, support=support, query=query)
     )

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowshot.data import EpisodeSampler, Examples
+from lowshot.data import Episodes, EpisodeSampler, Examples
 from lowshot.errors import ConfigError, ShapeError
-from lowshot.evaluate.episodes import Compare, score_episodes
+from lowshot.evaluate.episodes import Answering, Compare, EpisodeScores, score_answers, score_episodes
 from lowshot.evaluate.report import Report, percent
 from lowshot.evaluate.statistics import mean_ci95
 from lowshot.recognize.distances import Distance
@@ -99,30 +99,48 @@ def nway(
     started = perf_counter()
     if len(features_ND) != len(labels):
         raise ShapeError(f"{len(features_ND)} features but {len(labels)} labels: give one for each item")
+    drawn = _draw(labels, within, class_names, ways, shots, queries, episodes, seed)
+    scores = score_episodes(features_ND, drawn, distance=distance, compare=compare, negative=negative)
+    return _result(scores, drawn, seed, perf_counter() - started)
+
+
+def _draw(
+    labels: NDArray[np.integer],
+    within: Sequence[str] | None,
+    class_names: Sequence[str],
+    ways: int,
+    shots: int,
+    queries: int,
+    episodes: int,
+    seed: int,
+) -> Episodes:
     if queries < 1:
         raise ConfigError(f"queries must be at least 1, not {queries}")
     sampler = EpisodeSampler(labels, within=within, class_names=class_names)
     enough = [len(group) for group in sampler.members if len(group) >= ways]
     unknown_ways = ways if enough and min(enough) >= 2 * ways else 0
-    drawn = sampler.draw(episodes, ways, shots, queries, unknown_ways=unknown_ways, seed=seed)
-    scores = score_episodes(features_ND, drawn, distance=distance, compare=compare, negative=negative)
+    return sampler.draw(episodes, ways, shots, queries, unknown_ways=unknown_ways, seed=seed)
+
+
+def _result(scores: EpisodeScores, drawn: Episodes, seed: int, seconds: float) -> NWayResult:
     accuracy, ci95 = mean_ci95(scores.accuracy)
+    episodes, ways, shots = drawn.support.shape
     return NWayResult(
         accuracy=accuracy,
         ci95=ci95,
         episodes=episodes,
         ways=ways,
         shots=shots,
-        queries=queries,
+        queries=drawn.query.shape[2],
         seed=seed,
         auroc=None if scores.auroc is None else float(scores.auroc.mean()),
         fpr95=None if scores.fpr95 is None else float(scores.fpr95.mean()),
-        seconds=perf_counter() - started,
+        seconds=seconds,
     )
 
 
 def nway_of(
-    encoder: Encoder,
+    model: Encoder | Answering,
     examples: Examples,
     *,
     ways: int = 20,
@@ -135,6 +153,7 @@ def nway_of(
     """Evaluate an encoder: each item is embedded once, then only indexed. See :func:`nway`.
 
     Args:
+        model: an encoder, or a trained method that answers whole episodes.
         within: an attribute, such as ``alphabet``: an episode's classes then share its value.
 
     Example:
@@ -146,9 +165,13 @@ def nway_of(
     """
     started = perf_counter()
     groups = None if within is None else examples.of_classes(within)
-    features = encoder.embed(examples.items)
+    if isinstance(model, Answering):
+        drawn = _draw(examples.labels, groups, examples.classes, ways, shots, queries, episodes, seed)
+        scores = score_answers(model, examples.items, drawn)
+        return _result(scores, drawn, seed, perf_counter() - started)
+    features = model.embed(examples.items)
     embedded = perf_counter()
-    card = encoder.card
+    card = model.card
     result = nway(
         features,
         examples.labels,

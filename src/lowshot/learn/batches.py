@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lowshot.data import EpisodeSampler, Examples
@@ -19,11 +20,13 @@ INK = (255.0, -255.0)
 class Batches:
     """Draws the batch of any step, in any order: a batch depends on (seed, step, rank) and on nothing before it.
 
+    So does all that the method then draws from torch's global generator, which is seeded with each batch.
+
     The whole set lives on the device as ``uint8``; indices are all that travels.
     """
 
     def __init__(self, examples: Examples, method: Method[Any], distortion: Distortion, device: torch.device) -> None:
-        self.items = to_device(examples, device)
+        self.items = to_device(examples.items, device)
         self.labels = torch.from_numpy(np.array(examples.labels)).to(device)
         self.sampler = EpisodeSampler(examples.labels, class_names=examples.classes)
         self.method, self.distortion = method, distortion
@@ -31,15 +34,17 @@ class Batches:
     def draw(self, seed: int, step: int, rank: int = 0) -> Any:
         """The batch of one step, as the method takes it."""
         where = (seed, step, rank)
-        generator = torch.Generator().manual_seed(int(np.random.SeedSequence(where).generate_state(1)[0]))
+        seeds = np.random.SeedSequence(where).generate_state(2)
+        generator = torch.Generator().manual_seed(int(seeds[0]))
+        torch.manual_seed(int(seeds[1]))  # of what the method draws: dropout, mixup, labels of an episode
         indices = torch.from_numpy(self.method.draw(self.sampler, where)).to(self.labels.device)
         images_NCHW = distort(to_network(self.items[indices.flatten()]), self.distortion, generator)
         return self.method.batch(images_NCHW.view(*indices.shape, *images_NCHW.shape[1:]), self.labels[indices])
 
 
-def to_device(examples: Examples, device: torch.device) -> Tensor:
-    """Packed items as one ``uint8`` tensor (n, C, H, W) on the device."""
-    return torch.from_numpy(np.array(examples.items)).to(device).permute(0, 3, 1, 2)  # a copy: maps are read-only
+def to_device(items: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Packed items (n, H, W, C) as one ``uint8`` tensor (n, C, H, W) on the device."""
+    return torch.from_numpy(np.array(items)).to(device).permute(0, 3, 1, 2)  # a copy: maps are read-only
 
 
 def to_network(items_NCHW: Tensor) -> Tensor:

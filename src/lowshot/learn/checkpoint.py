@@ -60,15 +60,25 @@ def load_checkpoint(
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise TrainingError(f"{path} is no checkpoint that can be read ({error}): remove it and train anew") from None
-    if different := [key for key in settings if progress.settings.get(key) != settings[key]]:
+    if different := _different(progress.settings, settings):
+        name, before, now = different
         raise TrainingError(
-            f"{path} was written with another {different[0]} ({progress.settings.get(different[0])!r}, now "
-            f"{settings[different[0]]!r}): resume with the same settings, or train anew without --resume"
+            f"{path} was written with {name} {before!r}, not {now!r}: resume with the same settings, or remove it to "
+            "train anew"
         )
     for name, module in modules.items():
         module.load_state_dict(_below(tensors, name))
     optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_state(tensors)})
     return progress, _below(tensors, "best")
+
+
+def _different(before: Any, now: Any, name: str = "") -> tuple[str, Any, Any] | None:
+    """The first setting that differs: its name, and both values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = dict.fromkeys([*now, *before])
+        each = (_different(before.get(key), now.get(key), f"{name}.{key}".lstrip(".")) for key in names)
+        return next((found for found in each if found), None)
+    return None if before == now else (name, before, now)
 
 
 def _below(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

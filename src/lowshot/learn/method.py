@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from lowshot.data import EpisodeSampler, ImageForm
+from lowshot.data import EpisodeSampler, Examples, ImageForm
 from lowshot.encoder import Distance
 
 
@@ -28,7 +28,6 @@ class Record:
         name: as written on the command line.
         title, paper, year: how the field knows it.
         samples: what it learns from at every step, in a word.
-        precomputed: whether support features can be computed once and kept; then it can be exported to an encoder.
     """
 
     name: str
@@ -36,7 +35,6 @@ class Record:
     paper: str
     year: int
     samples: str
-    precomputed: bool
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,11 @@ class MethodConfig(BaseModel):
         """The pixels the network takes."""
         return ImageForm(height=self.size, width=self.size, channels=self.channels, fit="pad")
 
+    @property
+    def obstacle(self) -> str:
+        """Why support features cannot be computed once and kept, in a clause; empty where they can, and so be exported."""
+        return ""
+
 
 ConfigT = TypeVar("ConfigT", bound=MethodConfig)
 
@@ -78,7 +81,8 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
     """A way to learn from a background set.
 
     A subclass sets ``record``, ``Config`` (defaults: the paper's) and ``presets`` (settings of method and recipe by name),
-    and writes :meth:`draw` and :meth:`batch` (what it learns from), :meth:`embed`, :meth:`loss` and :meth:`scores`.
+    and writes :meth:`draw` and :meth:`batch` (what it learns from), :meth:`embed` where something can be computed of each
+    image alone, and the two verbs :meth:`loss` and :meth:`scores`.
     """
 
     record: ClassVar[Record]
@@ -89,6 +93,11 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
         super().__init__()
         self.config = config
 
+    @classmethod
+    def for_background(cls, config: ConfigT, background: Examples) -> ConfigT:
+        """The configuration, completed with what depends on the background set, such as its number of classes."""
+        return config
+
     @abstractmethod
     def draw(self, sampler: EpisodeSampler, seed: Sequence[int]) -> NDArray[np.int64]:
         """Indices of the items of one step, in any shape; the same for the same seed."""
@@ -97,9 +106,9 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
     def batch(self, images: Tensor, labels: Tensor) -> Any:
         """What :meth:`loss` takes, from images (*shape, C, H, W) and labels (*shape,) in the shape that was drawn."""
 
-    @abstractmethod
     def embed(self, images_NCHW: Tensor) -> Tensor:
-        """Features (N, D) of images, each for itself."""
+        """Features (N, D) of images, each for itself; here the images themselves: nothing is computed of one alone."""
+        return images_NCHW
 
     @abstractmethod
     def loss(self, batch: Any) -> Tensor:
@@ -107,17 +116,18 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
 
     @abstractmethod
     def scores(self, support_EWKD: Tensor, query_EMD: Tensor) -> Tensor:
-        """How well each query fits each way, (E, M, W), higher is better, from features of :meth:`embed`."""
+        """How well each query fits each way, (E, M, W), higher is better, from what :meth:`embed` gives of each image.
+
+        Called without gradients; a method that learns from the support set turns them on for itself.
+        """
 
     def forward(self, batch: Any) -> Tensor:
         """The loss; torch's data-parallel wrapper goes through here."""
         return self.loss(batch)
 
     def exported(self) -> Exported:
-        """What an encoder file needs. Raises NotImplementedError for methods whose support cannot be pre-computed."""
-        raise NotImplementedError(
-            f"{self.record.title} computes nothing that could be kept for a support example alone"
-        )
+        """What an encoder file needs. Only for configurations without an :attr:`~MethodConfig.obstacle`."""
+        raise NotImplementedError(self.config.obstacle)
 
 
 @dataclass(frozen=True)

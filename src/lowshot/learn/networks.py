@@ -14,16 +14,19 @@ from torch import Tensor, nn
 class ConvNet(nn.Module):
     """Four blocks of 3×3 convolution, batch normalization, ReLU and 2×2 max-pooling (Vinyals 2016 §4.1.1; Snell 2017 §3.1).
 
-    Images (N, C, H, W) to features (N, D). At 28×28 and 64 filters D = 64.
+    Images (N, C, H, W) to features (N, D). At 28×28 and 64 filters D = 64. ``dropout`` is the share of numbers that each
+    block drops in training.
 
     The ReLU stands behind the pooling: both are monotonic, so the result is the same to the last bit, and the ReLU
     handles a quarter of the numbers.
     """
 
-    def __init__(self, *, channels: int = 1, size: int = 28, filters: int = 64, blocks: int = 4) -> None:
+    def __init__(
+        self, *, channels: int = 1, size: int = 28, filters: int = 64, blocks: int = 4, dropout: float = 0
+    ) -> None:
         super().__init__()
         widths = [channels, *[filters] * blocks]
-        self.blocks = nn.Sequential(*(_block(before, after) for before, after in pairwise(widths)))
+        self.blocks = nn.Sequential(*(_block(before, after, dropout) for before, after in pairwise(widths)))
         self.features = filters * (size // 2**blocks) ** 2
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
@@ -39,14 +42,14 @@ class StemNet(nn.Module):
     strided stem has none, so 42×42 images, on which strokes stay apart, cost what 28×28 ones cost there.
     """
 
-    def __init__(self, *, channels: int = 1, size: int = 42, filters: int = 96) -> None:
+    def __init__(self, *, channels: int = 1, size: int = 42, filters: int = 96, dropout: float = 0) -> None:
         super().__init__()
         self.blocks = nn.Sequential(
             nn.Sequential(nn.Conv2d(channels, 64, kernel_size=5, stride=2, padding=2), nn.BatchNorm2d(64), nn.ReLU()),
-            _block(64, filters),
-            _block(filters, filters),
+            _block(64, filters, dropout),
+            _block(filters, filters, dropout),
             nn.Sequential(nn.Conv2d(filters, filters, kernel_size=3, padding=1), nn.BatchNorm2d(filters), nn.ReLU()),
-            _block(filters, filters),
+            _block(filters, filters, dropout),
         )
         self.features = filters * ((size + 1) // 2 // 8) ** 2
 
@@ -56,10 +59,9 @@ class StemNet(nn.Module):
         return out
 
 
-def _block(before: int, after: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(before, after, kernel_size=3, padding=1), nn.BatchNorm2d(after), nn.MaxPool2d(2), nn.ReLU()
-    )
+def _block(before: int, after: int, dropout: float) -> nn.Sequential:
+    layers = [nn.Conv2d(before, after, kernel_size=3, padding=1), nn.BatchNorm2d(after), nn.MaxPool2d(2), nn.ReLU()]
+    return nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else []))
 
 
 class KochNet(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import threading
@@ -24,7 +25,9 @@ def processes() -> Iterator[int]:
         torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         try:
             yield torch.distributed.get_rank()
+            torch.distributed.barrier()  # nobody leaves while the first one writes: its group would end under it
         finally:
+            gc.collect()  # what wraps a trained network holds on to the group, in circles
             torch.distributed.destroy_process_group()
 
 

@@ -20,6 +20,8 @@ class Recipe(BaseModel):
         schedule: of the learning rate: ``constant``; ``cosine`` to zero over the budget; ``halve`` every ``halve_every``
             steps (Snell 2017); ``decay`` by the factor ``decay`` every ``decay_every`` steps (Koch 2015).
         clip: largest norm of the gradient; 0 for any.
+        embedding_norm: weight of the mean squared feature in the loss, see :mod:`lowshot.learn.regularize`; for methods that
+            have a network of features.
         average: decay of a running average of the weights, which is what is validated and kept; 0 for none.
         precision: ``auto`` is bfloat16 where the processor computes with it, otherwise float32.
         validations: how often to validate, evenly over the budget. The best validated weights are kept.
@@ -42,6 +44,7 @@ class Recipe(BaseModel):
     decay: float = Field(default=0.99, gt=0, le=1)
     decay_every: int = Field(default=1000, ge=1)
     clip: float = Field(default=0, ge=0)
+    embedding_norm: float = Field(default=0, ge=0)
     average: float = Field(default=0, ge=0, lt=1)
     distortion: Distortion = Distortion()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +13,9 @@ import torch
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
-from lowshot.data import Examples, load
+from lowshot.data import EpisodeSampler, Examples, load
 from lowshot.encoder import Card
-from lowshot.errors import ConfigError, DataError, TrainingError
+from lowshot.errors import ClassTooSmall, ConfigError, DataError
 from lowshot.learn.batches import INK
 from lowshot.learn.export import export
 from lowshot.learn.memory import keep_freed_memory
@@ -22,6 +23,7 @@ from lowshot.learn.method import Method, MethodConfig
 from lowshot.learn.methods import find_method
 from lowshot.learn.processes import processes
 from lowshot.learn.recipe import Recipe
+from lowshot.learn.saved import SUFFIX, Story, save_method
 from lowshot.learn.trainer import Trained, train
 
 HELD_OUT = 0.1
@@ -42,8 +44,8 @@ def train_encoder(
     resume: bool = False,
     command: str = "",
     console: Console | None = None,
-) -> tuple[Trained, Card]:
-    """Learn from a background set and write the encoder file.
+) -> Trained:
+    """Learn from a background set and write what was learned.
 
     Under torchrun every process learns and the first one writes. Frees memory as glibc does not by default, for this
     process and for good, see :mod:`lowshot.learn.memory`.
@@ -51,28 +53,34 @@ def train_encoder(
     Args:
         data: the background set, see :func:`lowshot.data.load`.
         method: a method's name.
+        out: the file. ``.safetensors`` keeps the method as it is, for ``lowshot evaluate``; any other name is an encoder.
         settings: of the method or the recipe by name, over the preset's; ``distortion.shear`` for one inside another.
         validation: data of other classes; ``none`` to learn from all classes and keep the last weights; None to hold out a
             tenth of the background classes.
         resume: go on from the checkpoint that a stopped run left beside ``out``.
 
     Raises:
-        ConfigError: an unknown method, preset or setting, or a value out of range.
+        ConfigError: an unknown method, preset or setting, or a value out of range; or an encoder file is asked of a method
+            that computes nothing of a support example alone.
         DataError, TrainingError: see :func:`lowshot.data.load` and :func:`lowshot.learn.trainer.train`.
     """
     chosen = find_method(method)
     config, recipe = configure(chosen, preset, settings or {})
-    if not chosen.record.precomputed:
-        raise TrainingError(f"{chosen.record.title} computes nothing that could be kept for a support example alone")
-    if not out.parent.is_dir() or out.is_dir():
-        raise DataError(f"{out} cannot be written: choose a file in a folder that exists")
+    check_out(out)
+    if config.obstacle and out.suffix != SUFFIX:
+        raise ConfigError(
+            f"{chosen.record.title} cannot be an encoder: {config.obstacle}. Write --out {out.with_suffix(SUFFIX).name}: "
+            "`lowshot evaluate` takes that, too"
+        )
     background, held_out = load_split(data, validation, config)
+    torch.manual_seed(recipe.seed)
+    learner = chosen(chosen.for_background(config, background))
+    _check_draw(learner, background)
     checkpoint = checkpoint_of(out)
     keep_freed_memory()
-    torch.manual_seed(recipe.seed)
     with processes() as rank:
         trained = train(
-            chosen(config),
+            learner,
             background,
             recipe,
             validation=held_out,
@@ -80,24 +88,58 @@ def train_encoder(
             resume=resume,
             console=console,
         )
-        card = describe(trained, recipe, out.stem, data, background, command)
+        story = describe(trained, recipe, out.stem, data, background, command)
         if rank == 0:
-            export(trained.method, card, out, sample=held_out or background)
+            if out.suffix == SUFFIX:
+                save_method(out, trained.method, story)
+            else:
+                export(trained.method, card_of(trained.method, story), out, sample=held_out or background)
             checkpoint.unlink(missing_ok=True)
-    return trained, card
+    return trained
 
 
-def describe(trained: Trained, recipe: Recipe, name: str, data: str, background: Examples, command: str) -> Card:
-    """The card of a trained method."""
+def _check_draw(method: Method[Any], background: Examples) -> None:
+    """Raise ConfigError where the background set is too small for one step."""
+    try:
+        method.draw(EpisodeSampler(background.labels, class_names=background.classes), (0,))
+    except (ClassTooSmall, ConfigError) as error:
+        sizes = [name for name in ("ways", "shots", "queries", "items") if hasattr(method.config, name)]
+        hint = f"; ask for fewer with --set {sizes[0]}=… ({', '.join(sizes)})" if sizes else ""
+        raise ConfigError(f"the background set is too small for this method: {error}{hint}") from None
+
+
+def check_out(out: Path) -> None:
+    """Raise DataError where a file cannot be written, before hours are spent on what should be in it."""
+    if not out.parent.is_dir():
+        raise DataError(f"{out} cannot be written: there is no folder {out.parent}")
+    if out.exists() and not out.is_file():
+        raise DataError(f"{out} cannot be written: it is no file")
+    if not os.access(out.parent, os.W_OK):
+        raise DataError(f"{out} cannot be written: the folder {out.parent} is read-only")
+
+
+def describe(trained: Trained, recipe: Recipe, name: str, data: str, background: Examples, command: str) -> Story:
+    """The story of a trained method."""
     method = trained.method
-    story: dict[str, Any] = {"method": method.config.model_dump(mode="json"), "recipe": recipe.model_dump(mode="json")}
-    story |= {"hardware": hardware(), "steps": trained.steps, "seconds": round(trained.seconds, 1)}
+    facts: dict[str, Any] = {"method": method.config.model_dump(mode="json"), "recipe": recipe.model_dump(mode="json")}
+    facts |= {"hardware": hardware(), "steps": trained.steps, "seconds": round(trained.seconds, 1)}
     if trained.accuracy is not None:
-        story["validation"] = round(trained.accuracy, 4)
+        facts["validation"] = round(trained.accuracy, 4)
+    return Story(
+        name=name,
+        method=method.record.name,
+        config=facts,
+        background=data,
+        background_fingerprint=background.fingerprint,
+        command=command,
+    )
+
+
+def card_of(method: Method[Any], story: Story) -> Card:
+    """The card of a trained method's encoder."""
     parts = method.exported()
     channels = method.config.channels
     return Card(
-        name=name,
         form=method.config.form,
         mean=(INK[0],) * channels,
         std=(INK[1],) * channels,
@@ -105,11 +147,7 @@ def describe(trained: Trained, recipe: Recipe, name: str, data: str, background:
         distance=parts.distance,
         negative=parts.negative,
         compare=parts.compare,
-        method=method.record.name,
-        config=story,
-        background=data,
-        background_fingerprint=background.fingerprint,
-        command=command,
+        **story.model_dump(),
     )
 
 

@@ -22,12 +22,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from lowshot.data import EpisodeSampler, Examples
-from lowshot.errors import DataError, TrainingError
+from lowshot.errors import ConfigError, DataError, TrainingError
 from lowshot.learn.batches import Batches, to_device, to_network
 from lowshot.learn.checkpoint import Progress, load_checkpoint, save_checkpoint
 from lowshot.learn.method import Method
 from lowshot.learn.processes import Stop, processes, stoppable
 from lowshot.learn.recipe import Recipe
+from lowshot.learn.regularize import feature_length, watch
 
 _EMBED_BATCH = 512
 _SHOW_EVERY = 10  # steps between looks at the loss: each look waits for the device
@@ -69,6 +70,7 @@ def train(
 
     Raises:
         DataError: a validation class is also a background class.
+        ConfigError: the recipe asks for something that the method does not have.
         TrainingError: the checkpoint is of a run with other settings, or is there though ``resume`` was not asked for; or
             the loss is no longer a number.
         Interrupted: after Ctrl-C or SIGTERM, once the step is complete and the checkpoint written.
@@ -77,6 +79,8 @@ def train(
         raise DataError(
             f"class {min(shared)!r} is in both the background and the validation set: hold out whole classes"
         )
+    if recipe.embedding_norm and not hasattr(method, "network"):
+        raise ConfigError(f"{method.record.title} has no network of features: leave embedding_norm out")
     if checkpoint is not None and checkpoint.is_file() and not resume:
         raise TrainingError(f"{checkpoint} holds a run that was stopped: go on with --resume, or remove it")
     with processes() as rank, stoppable() as stop:
@@ -146,7 +150,7 @@ class _Run:
             if int(min(share, 1.0) * self.recipe.validations) > self.progress.validations:
                 self.progress.validations = int(min(share, 1.0) * self.recipe.validations)
                 self._validate()
-            if self.progress.step % _SHOW_EVERY == 0:
+            if share < 1 and self.progress.step % _SHOW_EVERY == 0:
                 self._look()
                 show(share, self._facts())
             if self.progress.seconds - saved >= self.recipe.checkpoint_every:
@@ -172,7 +176,7 @@ class _Run:
         self.module.train()
         batch = self.batches.draw(self.recipe.seed, self.progress.step, self.rank)
         with self.autocast():
-            loss = self.module(batch)
+            loss = self._loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.recipe.clip:
@@ -182,6 +186,13 @@ class _Run:
             self.average.update_parameters(self.method)
         self.loss = loss.detach()
         self.progress.step += 1
+
+    def _loss(self, batch: Any) -> Tensor:
+        if not self.recipe.embedding_norm:
+            return cast("Tensor", self.module(batch))
+        with watch(cast("nn.Module", self.method.network)) as features:
+            loss: Tensor = self.module(batch)
+        return loss + self.recipe.embedding_norm * feature_length(features)
 
     def _look(self) -> None:
         """Wait for the loss. Raises TrainingError where it is no number."""
@@ -231,7 +242,7 @@ class Validator:
         ways = min(recipe.val_ways, len(examples.classes))
         queries = max(1, min(5, int(examples.counts.min()) - recipe.val_shots))
         episodes = sampler.draw(recipe.val_episodes, ways, recipe.val_shots, queries, seed=recipe.seed)
-        self.items = to_device(examples, device)
+        self.items = to_device(examples.items, device)
         self.support, self.query = (torch.from_numpy(each).to(device) for each in (episodes.support, episodes.query))
         self.answer_M = torch.arange(ways, device=device).repeat_interleave(queries)
 
@@ -239,11 +250,9 @@ class Validator:
     def accuracy(self, method: Method[Any]) -> float:
         """Share of right answers, 0–1."""
         method.eval()
-        features_ND = embed_all(method, self.items)
+        features = embed_all(method, self.items)
         right = [
-            (method.scores(features_ND[support], features_ND[query].flatten(1, 2)).argmax(-1) == self.answer_M)
-            .float()
-            .mean()
+            (method.scores(features[support], features[query].flatten(1, 2)).argmax(-1) == self.answer_M).float().mean()
             for support, query in zip(self.support.split(100), self.query.split(100), strict=True)
         ]
         return float(torch.stack(right).mean())

@@ -21,12 +21,13 @@ from torch.nn import functional
 from lowshot.data import EpisodeSampler
 from lowshot.learn.augment import KOCH
 from lowshot.learn.distances import distances
-from lowshot.learn.method import Exported, Method, MethodConfig, PairBatch, Record
+from lowshot.learn.embedding import NetworkConfig, make_network
+from lowshot.learn.method import Exported, Method, PairBatch, Record
 from lowshot.learn.networks import ConvNet, KochNet, StemNet
 from lowshot.learn.recipe import CPU
 
 
-class SiameseConfig(MethodConfig):
+class SiameseConfig(NetworkConfig):
     """Defaults: the paper's (§3): 105×105 images, 128 pairs a step, half of them of one class.
 
     Attributes:
@@ -42,8 +43,7 @@ class SiameseConfig(MethodConfig):
     """
 
     size: int = Field(default=105, ge=16, le=512)
-    network: Literal["koch", "conv4", "stem"] = "koch"
-    filters: int = Field(default=64, ge=1)
+    network: Literal["koch", "conv4", "stem"] = "koch"  # type: ignore[assignment]  # one more than the others have
     pairs: int = Field(default=128, ge=2)
     same: float = Field(default=0.5, gt=0, le=1)
     crossed: bool = False
@@ -61,7 +61,7 @@ class SiameseConfig(MethodConfig):
 class SiameseNetworks(Method[SiameseConfig]):
     """Cross-entropy on same or different, p = sigmoid(sum_j a_j |h1_j - h2_j| + b) (§3.1)."""
 
-    record = Record("siamese", "Siamese Networks", "Koch et al., ICML workshop", 2015, "pairs", precomputed=True)
+    record = Record("siamese", "Siamese Networks", "Koch et al., ICML workshop", 2015, "pairs")
     Config = SiameseConfig
     presets: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {
         "paper": {
@@ -82,7 +82,10 @@ class SiameseNetworks(Method[SiameseConfig]):
 
     def __init__(self, config: SiameseConfig) -> None:
         super().__init__(config)
-        self.network = _network(config)
+        koch = config.network == "koch"
+        self.network: KochNet | ConvNet | StemNet = (
+            KochNet(channels=config.channels, calm_start=config.calm_start) if koch else make_network(config)
+        )
         start_D = torch.randn(self.network.features)
         self.weight_D = nn.Parameter(-start_D.abs() * 12.8 / len(start_D) if config.calm_start else start_D * 0.2)
         self.bias = nn.Parameter(torch.tensor(4.0 if config.calm_start else 0.5))
@@ -136,13 +139,6 @@ class SiameseNetworks(Method[SiameseConfig]):
         order = torch.argsort((self.weight_D > 0).int(), stable=True)
         positive = int((self.weight_D > 0).sum())
         return Exported(_Weighted(self, order), self.network.features, "l1", "neighbor", negative=positive)
-
-
-def _network(config: SiameseConfig) -> KochNet | ConvNet | StemNet:
-    if config.network == "koch":
-        return KochNet(channels=config.channels, calm_start=config.calm_start)
-    small = ConvNet if config.network == "conv4" else StemNet
-    return small(channels=config.channels, size=config.size, filters=config.filters)
 
 
 class _Weighted(nn.Module):
