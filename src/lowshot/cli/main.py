@@ -2,49 +2,94 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
-from typing import NoReturn
+from contextlib import suppress
+from typing import Annotated, NoReturn
 
 import typer
 
-from lowshot.cli import demo, encoders, galleries, listings
+from lowshot import __version__
+from lowshot.cli import bench, demo, encoders, galleries, listings
+from lowshot.cli.tables import printable
 from lowshot.errors import LowshotError
 
 # Newer releases of Typer carry click inside, older ones import it: either way its errors are this class's children.
 _UsageError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
-app = typer.Typer(
-    help="Recognize anything from one to five examples.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"lowshot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Recognize anything from one to five examples."""
+
+
 app.command()(demo.demo)
 app.command()(encoders.train)
 app.command()(encoders.evaluate)
 app.command()(galleries.enroll)
 app.command()(galleries.identify)
 app.add_typer(galleries.app, name="gallery")
+app.add_typer(bench.app, name="bench")
 app.command()(listings.methods)
 app.command()(listings.datasets)
 app.command()(listings.encoders)
 
 
 def main() -> None:
-    """Run the command. What the user caused ends in one line on standard error and status 2."""
+    """Run the command. What the user or the system got wrong ends in one line on standard error and status 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # an ASCII terminal shows a Greek alpha as \u03b1
     try:
-        status = app(standalone_mode=False)
+        status = _run()
+        if sys.stdout:  # None where it was closed from the start
+            sys.stdout.flush()  # a full disk must not wait for the interpreter's end
     except LowshotError as error:
         _fail(str(error))
+    except _UsageError as error:
+        _fail(error.format_message())  # type: ignore[attr-defined]  # found by name above
     except (KeyboardInterrupt, typer.Abort):
         print("lowshot: stopped", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # who reads has seen enough, as `head` does; click ends so, too
+        _silence()
+        sys.exit(1)
+    except OSError as error:
+        _silence()
+        _fail(f"{error.filename or 'reading or writing failed'}: {error.strerror or error}")
+    sys.exit(status)
+
+
+def _run() -> int:
+    """The command's status. Where nothing was asked, the help is the answer."""
+    try:
+        status = app(standalone_mode=False)
     except _UsageError as error:
-        _fail(error.format_message())  # type: ignore[attr-defined]  # found by name above
-    sys.exit(status if isinstance(status, int) else 0)
+        if type(error).__name__ != "NoArgsIsHelpError":
+            raise
+        print(error.format_message())  # type: ignore[attr-defined]  # found by name above
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+def _silence() -> None:
+    """Drop what could not be written: the interpreter would try again at its end and complain."""
+    with suppress(OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"lowshot: {' '.join(message.split())}", file=sys.stderr)
+    print(f"lowshot: {printable(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(2)

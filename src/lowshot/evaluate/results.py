@@ -6,6 +6,8 @@ comes from a file, with the command that made it, what it cost, and the publishe
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -20,6 +22,7 @@ from lowshot.disk import write_atomically
 from lowshot.errors import DataError, LowshotError
 
 FOLDER, PAGE = Path("results"), Path("docs/results.md")
+FIGURE, FIGURE_OF = "accuracy.svg", "20-way 1-shot"
 
 
 class _Frozen(BaseModel):
@@ -69,6 +72,8 @@ class Result(_Frozen):
         seed, episodes: of the evaluation.
         budget: what it cost.
         command: what made it.
+        column: results of one section that have one make a matrix: a row a title, a column each.
+        settings: fingerprint of all that decides what was learned; results of other settings are made anew.
         note: anything a reader must know to compare rightly.
         date, version: when, and with which lowshot.
 
@@ -103,6 +108,8 @@ class Result(_Frozen):
     episodes: int | None = None
     budget: Budget
     command: str
+    column: str = ""
+    settings: str = ""
     note: str = ""
     date: str = Field(default_factory=lambda: date.today().isoformat(), pattern=r"^\d{4}-\d\d-\d\d$")
     version: str = Field(default_factory=lambda: version("lowshot"))
@@ -163,8 +170,11 @@ class Result(_Frozen):
 
 def render(results: Sequence[Result]) -> str:
     """The page, in Markdown: what was missed first, then a table a section."""
-    ordered = sorted(results, key=lambda result: result.section)
-    tables = [_section(name, list(rows)) for name, rows in groupby(ordered, key=lambda result: result.section)]
+    ordered = sorted(results, key=lambda result: (result.section, not result.column))
+    tables = [
+        (_matrix if matrix else _section)(name, list(rows))
+        for (name, matrix), rows in groupby(ordered, key=lambda result: (result.section, bool(result.column)))
+    ]
     return "\n".join([*_INTRODUCTION, *_summary(ordered), *(line for table in tables for line in table)])
 
 
@@ -177,9 +187,34 @@ def write_results(folder: Path = FOLDER, out: Path = PAGE) -> None:
     files = sorted(folder.glob("*.json"))
     if not files:
         raise DataError(f"no results in {folder}: each is one JSON file, written by Result.save")
-    page = render([Result.load(file) for file in files])
+    results = [Result.load(file) for file in files]
+    page = render(results)
     out.parent.mkdir(parents=True, exist_ok=True)
+    if points := [result for result in results if result.column == FIGURE_OF and result.budget.seconds]:
+        write_atomically(out.with_name(FIGURE), _figure(points))
+        page += f"\n![Accuracy against training time]({FIGURE})\n"
     write_atomically(out, page.encode())
+
+
+def _figure(points: Sequence[Result]) -> bytes:
+    """Accuracy against training time, as SVG."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    with pyplot.rc_context({"svg.hashsalt": "lowshot", "svg.fonttype": "none", "font.size": 9}):
+        figure, axes = pyplot.subplots(figsize=(8, 5))
+        for result in points:
+            minutes = (result.budget.seconds or 0) / 60
+            axes.errorbar(minutes, 100 * result.value, yerr=100 * (result.figures.get("ci95") or 0), fmt="o")
+            axes.annotate(result.title, (minutes, 100 * result.value), xytext=(5, 3), textcoords="offset points")
+        axes.set(xscale="log", xlabel="minutes of training", ylabel=f"accuracy, {FIGURE_OF}, Vinyals split (%)")
+        axes.grid(alpha=0.3)
+        page = io.BytesIO()
+        figure.savefig(page, format="svg", bbox_inches="tight", metadata={"Date": None})
+        pyplot.close(figure)
+    return page.getvalue()
 
 
 _INTRODUCTION = (
@@ -207,6 +242,40 @@ def _section(name: str, results: Sequence[Result]) -> list[str]:
     rows = [_COLUMNS, ("---",) * len(_COLUMNS), *map(_row, results)]
     notes = [f"- {result.title}: {result.note}" for result in results if result.note]
     return [f"## {name}", "", *(f"| {' | '.join(row)} |" for row in rows), "", *notes, *([""] if notes else [])]
+
+
+def _matrix(name: str, results: Sequence[Result]) -> list[str]:
+    """A row a system, a column a protocol; ours, and what was published in brackets."""
+    columns = sorted({result.column for result in results}, key=_natural)
+    names = ("system", *columns, "trained for", "made by")
+    lines = [f"## {name}, every system", "", _line(names), _line(["---"] * len(names))]
+    for (title, note), found in groupby(sorted(results, key=_system), key=_system):
+        row = {result.column: result for result in found}
+        last = row[max(row, key=_natural)]
+        cells = [_cell(row[column]) if column in row else "–" for column in columns]
+        lines.append(_line([f"{title}, {note}", *cells, str(last.budget), f"`{last.command}` ({last.date})"]))
+    return [*lines, "", "In brackets what was published; *recalled* where it was not read in its source.", ""]
+
+
+def _system(result: Result) -> tuple[str, str]:
+    return result.title, result.note
+
+
+def _natural(text: str) -> list[int | str]:
+    """So that 5-way comes before 20-way."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]
+
+
+def _cell(result: Result) -> str:
+    shown = result.show(result.value, result.figures.get("ci95")).removesuffix(" %")
+    if result.published is None:
+        return shown
+    recalled = ", *recalled*" if result.published.sure == "recalled" else ""
+    return f"{shown} ({result.show(result.published.value).removesuffix(' %')}{recalled})"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _row(result: Result) -> tuple[str, ...]:

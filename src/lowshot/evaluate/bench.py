@@ -1,0 +1,214 @@
+"""Every method on one footing: trained on the same background sets, measured by the same protocols.
+
+A *track* is a background set and the numbers measured after training on it. A number whose result file was made with the
+same settings is not measured again, nor is a method trained whose file is there, so a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lowshot.data import load
+from lowshot.errors import ConfigError
+from lowshot.evaluate.episodes import Answering
+from lowshot.evaluate.lake import lake_of
+from lowshot.evaluate.nway import nway_of
+from lowshot.evaluate.published import LAKE, PUBLISHED, TARGETS
+from lowshot.evaluate.report import Report
+from lowshot.evaluate.results import FOLDER, Budget, Result
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number of every method.
+
+    Attributes:
+        name: of the column.
+        options: of ``lowshot evaluate`` that measure it.
+        data: what is loaded for it.
+        measure: from an encoder or a trained method to the figures.
+        figure: which figure is the number.
+    """
+
+    name: str
+    options: str
+    data: str
+    measure: Callable[[Any], Report]
+    figure: str
+
+
+@dataclass(frozen=True)
+class Track:
+    """A background set, and what is measured after training on it."""
+
+    name: str
+    title: str
+    background: str
+    columns: tuple[Column, ...]
+
+
+def _nway(ways: int, shots: int) -> Column:
+    def measure(model: Any) -> Report:
+        form = model.form if isinstance(model, Answering) else model.card.form
+        return nway_of(model, load(data, form), ways=ways, shots=shots)
+
+    data = "omniglot:vinyals-test"
+    options = f"{data} --ways {ways} --shots {shots} --queries 5 --episodes 1000 --seed 0"
+    return Column(f"{ways}-way {shots}-shot", options, data, measure, "accuracy")
+
+
+TRACKS = (
+    Track(
+        "vinyals",
+        "Vinyals split",
+        "omniglot:vinyals-trainval",
+        tuple(_nway(ways, shots) for ways in (5, 20) for shots in (1, 5)),
+    ),
+    Track(
+        "lake",
+        "Lake's 400 trials",
+        "omniglot:background?rotations=4",
+        (Column(LAKE, "omniglot --protocol lake", "omniglot", lake_of, "error"),),
+    ),
+)
+
+
+def find_tracks(names: Sequence[str] | None) -> tuple[Track, ...]:
+    """Tracks by name; all for None. Raises ConfigError, listing the names, where there is none of that name."""
+    by_name = {track.name: track for track in TRACKS}
+    if unknown := [name for name in names or () if name not in by_name]:
+        raise ConfigError(f"no track {unknown[0]!r}; there are {', '.join(by_name)}")
+    return TRACKS if names is None else tuple(by_name[name] for name in names)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Trains and measures.
+
+    Attributes:
+        preset: of every method.
+        trained: folder of trained files.
+        results: folder of result files.
+        console: where progress goes; None for none.
+    """
+
+    preset: str = "cpu"
+    trained: Path = Path("runs")
+    results: Path = FOLDER
+    console: Console | None = None
+
+    def run(self, methods: Sequence[str], tracks: Sequence[Track] = TRACKS) -> None:
+        """Measure methods by name, on every track.
+
+        Raises:
+            ConfigError: no such method or preset.
+            DataError, TrainingError: see :func:`lowshot.learn.run.train_encoder`.
+        """
+        from lowshot.learn.methods import find_method
+        from lowshot.learn.run import configure
+
+        for name in methods:  # before hours are spent
+            configure(find_method(name), self.preset, {})
+        for track in tracks:
+            for name in methods:
+                self._run(name, track)
+
+    def _run(self, method: str, track: Track) -> None:
+        missing = [column for column in track.columns if not self._known(method, track, column)]
+        if not missing:
+            return
+        file = self._train(method, track)
+        model = _load(file)
+        for column in missing:
+            self._measure(method, track, column, file, model)
+
+    def _train(self, method: str, track: Track) -> Path:
+        from lowshot.learn.methods import find_method
+        from lowshot.learn.run import configure, train_encoder
+        from lowshot.learn.saved import SUFFIX
+
+        config, _ = configure(find_method(method), self.preset, {})
+        suffix = SUFFIX if config.obstacle else ".onnx"
+        digest = self._digest(method, track)[:8]
+        file = self.trained / f"{method}-{self.preset}-{track.name}-{digest}{suffix}"
+        if not file.is_file():
+            self.trained.mkdir(parents=True, exist_ok=True)
+            command = (
+                f"lowshot train {shlex.quote(track.background)} --val none --method {method} --preset {self.preset}"
+            )
+            train_encoder(
+                track.background,
+                method,
+                file,
+                preset=self.preset,
+                settings={"seed": 0},
+                validation="none",
+                resume=True,
+                command=f"{command} --seed 0 --out {method}{suffix}",
+                console=self.console,
+            )
+        return file
+
+    def _measure(self, method: str, track: Track, column: Column, file: Path, model: Any) -> None:
+        from lowshot.learn.methods import find_method
+
+        try:
+            figures = column.measure(model).as_dict()
+        except ConfigError as error:
+            if self.console:
+                self.console.print(f"{method} has no {column.name}: {error}", highlight=False)
+            return
+        story = model.card
+        Result(
+            section=track.title,
+            title=find_method(method).record.title,
+            column=column.name,
+            data=column.data,
+            protocol=column.name,
+            measure=column.figure,
+            better="lower" if column.figure == "error" else "higher",
+            figures={key: value for key, value in figures.items() if isinstance(value, int | float)},
+            target=TARGETS.get((method, column.name)) if self.preset == "cpu" else None,
+            published=PUBLISHED.get((method, column.name)),
+            seed=figures.get("seed"),
+            episodes=figures.get("episodes"),
+            budget=Budget(**{key: story.config.get(key) for key in ("seconds", "steps", "hardware")}),
+            command=f"{story.command} ; lowshot evaluate {method}{file.suffix} {column.options}",
+            note=f"`{self.preset}` preset",
+            settings=self._digest(method, track),
+        ).save(self._file(method, track, column))
+        if self.console:
+            self.console.print(f"{method}, {column.name}: {figures[column.figure]:.2%}", highlight=False)
+
+    def _known(self, method: str, track: Track, column: Column) -> bool:
+        file = self._file(method, track, column)
+        return file.is_file() and Result.load(file).settings == self._digest(method, track)
+
+    def _file(self, method: str, track: Track, column: Column) -> Path:
+        slug = "-".join(part for part in "".join(c if c.isalnum() else " " for c in column.name).split())
+        return self.results / f"{track.name}-{method}-{self.preset}-{slug}.json".lower()
+
+    def _digest(self, method: str, track: Track) -> str:
+        """Of all that decides what is learned."""
+        from lowshot.learn.methods import find_method
+        from lowshot.learn.run import configure
+
+        config, recipe = configure(find_method(method), self.preset, {"seed": 0})
+        everything = [track.background, config.model_dump(mode="json"), recipe.model_dump(mode="json")]
+        return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _load(file: Path) -> Any:
+    from lowshot.encoder import Encoder
+    from lowshot.learn.saved import SUFFIX, load_method
+
+    return load_method(file) if file.suffix == SUFFIX else Encoder.load(file)
