@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,11 +19,12 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 PYTHON = [text for kind, text in BLOCKS if kind == "python"]
+(JSON,) = [json.loads(text) for kind, text in BLOCKS if kind == "json"]
 COMMANDS = [line.removeprefix("$ ") for kind, text in BLOCKS if kind == "console" for line in text.splitlines()]
 
 
 def test_there_are_no_blocks_of_other_kinds() -> None:
-    assert {kind for kind, _ in BLOCKS} == {"python", "console"} and PYTHON and COMMANDS
+    assert {kind for kind, _ in BLOCKS} == {"python", "console", "json"} and PYTHON and COMMANDS
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
@@ -30,14 +33,17 @@ def test_python(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(block, "README.md", "exec"), {})
-    assert capsys.readouterr().out.strip()
+    printed = capsys.readouterr().out.splitlines()
+    assert printed
+    if promised := re.search(r"# ([^,]+), and ([^:]+):", block):
+        assert set(promised.groups()) <= set(printed)
 
 
 def test_commands(
     lowshot: Callable[..., object], data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    _photos(tmp_path)
+    _pictures(tmp_path)
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     ran = 0
@@ -45,27 +51,44 @@ def test_commands(
         program, *arguments = shlex.split(command)
         if program == "make":
             assert arguments[0] in targets
+        elif program == ".":
+            assert arguments == [".venv/bin/activate"]
         elif program == "pip":
-            assert re.fullmatch(r"lowshot\[(\w+)\]", arguments[1])[1] in extras  # type: ignore[index]
+            assert re.fullmatch(r"\.\[(\w+)\]", arguments[1])[1] in extras  # type: ignore[index]
         else:
             assert program == "lowshot"
             if "--minutes" in arguments:  # the same run, cut short
-                arguments[arguments.index("--minutes") + 1] = "0.05"
-            assert lowshot(*arguments).status == 0, command  # type: ignore[attr-defined]
+                arguments[arguments.index("--minutes") + 1] = "0.02"
+            done: Any = lowshot(*arguments)
+            assert done.status == 0, (command, done.err)
+            if "--json" in arguments:
+                assert _shape(json.loads(done.out)) == _shape(JSON)
             ran += 1
-    assert ran >= 7
+    assert ran >= 11
 
 
-def _photos(folder: Path) -> None:
-    """What the README's reader would have: a folder of class folders, and a new picture."""
+def _shape(value: Any) -> Any:
+    """What is in a JSON value, whatever the figures: keys, and the first of each list."""
+    if isinstance(value, dict):
+        return {key: _shape(each) for key, each in value.items()}
+    return [_shape(value[0])] if isinstance(value, list) else type(value)
+
+
+def _pictures(folder: Path) -> None:
+    """What the README's reader would have: a folder of class folders, a larger one to learn from, and a new picture."""
+    classes = {"photos/old model": 2, "photos/new model": 2} | {f"things/thing {i}": 4 for i in range(12)}
     rng = np.random.default_rng(0)
-    for label in ("old model", "new model"):
-        (folder / "photos" / label).mkdir(parents=True)
-        for i in range(2):
-            Image.fromarray(rng.integers(0, 256, (60, 80, 3)).astype(np.uint8)).save(
-                folder / "photos" / label / f"{i}.jpg"
-            )
-    Image.fromarray(rng.integers(0, 256, (60, 80, 3)).astype(np.uint8)).save(folder / "new.jpg")
+    for label, number in classes.items():
+        (folder / label).mkdir(parents=True)
+        likeness = rng.integers(0, 256, (6, 8, 3))
+        for i in range(number):
+            _picture(likeness + rng.normal(0, 20, likeness.shape)).save(folder / label / f"{i}.jpg")
+        if label == "photos/new model":
+            _picture(likeness).save(folder / "new.jpg")
+
+
+def _picture(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).resize((80, 60))
 
 
 def test_the_command_is_installed() -> None:

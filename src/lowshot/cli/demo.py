@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lowshot.cli.tables import print_table
+from lowshot.cli.tables import print_table, printable
 from lowshot.errors import DataError
 
 if TYPE_CHECKING:
@@ -44,6 +46,16 @@ class Shown:
         """Whether the answer is the truth."""
         return self.answer.label == self.truth
 
+    @property
+    def missed(self) -> bool:
+        """Whether it was called unknown although its class is enrolled."""
+        return self.answer.unknown and not self.right
+
+    @property
+    def named_wrongly(self) -> bool:
+        """Whether it was given the name of a class it is not of."""
+        return not self.answer.unknown and not self.right
+
 
 def demo(
     data: Annotated[
@@ -60,8 +72,7 @@ def demo(
     from lowshot.data import load
     from lowshot.encoder import Encoder
 
-    if not out.parent.is_dir() or out.is_dir():
-        raise DataError(f"{out} cannot be written: choose a file in a folder that exists")
+    _check_writable(out)
     chosen = data or _at_hand()
     with tempfile.TemporaryDirectory() as folder:
         encoder = Encoder.load(_train(chosen, Path(folder)) if train else "characters")
@@ -70,8 +81,19 @@ def demo(
         support, queries, unknown = _choose(examples, ways, seed)
         enrolled, shown, seconds = _run(Path(folder), encoder, support, queries, unknown)
     _print_summary(encoder, chosen, ways, shown, seconds)
-    write_report(out, encoder.card.name, enrolled, shown)
-    print(f"The pictures, with every answer: {out}")
+    write_report(out, encoder.card.name, enrolled, shown, seed, shlex.join(["lowshot", *sys.argv[1:]]))
+    print(f"The pictures, with every answer: {printable(out)}")
+
+
+def _check_writable(out: Path) -> None:
+    """Before the work, not after it: the folder takes new files. Raises DataError where it does not."""
+    if not out.parent.is_dir() or (out.exists() and not out.is_file()):
+        raise DataError(f"{out} cannot be written: choose a file in a folder that exists with --out")
+    try:
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise DataError(f"{out} cannot be written ({error.strerror}): choose another folder with --out") from None
 
 
 def _at_hand() -> DemoData:
@@ -136,8 +158,9 @@ def _print_summary(encoder: Encoder, chosen: DemoData, ways: int, shown: Sequenc
     rows = [
         ("nearest class is right", len(known), best),
         ("answered right", len(known), sum(each.right for each in known)),
-        ("known, but called unknown", len(known), sum(each.answer.unknown for each in known)),
+        ("named wrongly", len(known), sum(each.named_wrongly for each in known)),
+        ("known, but called unknown", len(known), sum(each.missed for each in known)),
         ("never enrolled, called unknown", len(unknown), sum(each.right for each in unknown)),
     ]
-    print_table(("", "queries", "", ""), [(what, str(of), str(n), f"{n / of:.0%}") for what, of, n in rows])
-    print(f"{1000 * seconds:.1f} ms a query, one at a time, without torch. One draw: --seed makes others.")
+    print_table(("", "queries", "number", "share"), [(what, str(of), str(n), f"{n / of:.0%}") for what, of, n in rows])
+    print(f"\n{1000 * seconds:.1f} ms a query, one at a time, without torch. One draw: --seed makes others.")
