@@ -107,6 +107,18 @@ def test_links_to_classes_are_followed_and_circles_are_not(folder: Path, tmp_pat
     check(files.load(linked, FORM))
 
 
+@pytest.mark.parametrize("name", ["pipe", "pipe.csv", "pipe.zip"])
+def test_what_might_never_end_is_refused(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match="device or a pipe: give a folder"):
+        FileSet.open(tmp_path / name)
+    if Path("/dev/zero").exists():
+        (tmp_path / "zero.csv").symlink_to("/dev/zero")
+        for path in ("/dev/zero", tmp_path / "zero.csv"):
+            with pytest.raises(DataError, match="device"):
+                files.load(path)
+
+
 def test_unreadable_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: str) -> None:
         raise PermissionError(13, "Permission denied", str(path))
@@ -230,6 +242,17 @@ def test_missing_files_of_a_table_are_listed_together(folder: Path) -> None:
 def test_bad_tables_name_the_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         FileSet.open(table_of(tmp_path / "t.csv", text))
+
+
+def test_all_bad_rows_are_listed(tmp_path: Path) -> None:
+    text = "path,label\nx.png,a\n,b\ny.png,\nz.png\n" + 10 * "w.png,\n"
+    with pytest.raises(DataError) as raised:
+        FileSet.open(table_of(tmp_path / "t.csv", text))
+    message = str(raised.value)
+    assert (
+        f"13 of 14 rows of {tmp_path / 't.csv'} cannot be used (line 3: no path; line 4: no label; line 5:" in message
+    )
+    assert message.count("line") == 10 and "and 3 more" in message
 
 
 def test_table_in_another_encoding(tmp_path: Path) -> None:

@@ -185,6 +185,18 @@ def test_missing_names_the_three_places(server: Server, monkeypatch: pytest.Monk
         locate(archive)
 
 
+def test_a_cache_that_cannot_be_written_is_not_the_networks_fault(server: Server, no_data: Path) -> None:
+    (no_data / "cache").write_text("not a folder")
+    with pytest.raises(DataNotFound, match=r"cannot be kept .*LOWSHOT_CACHE") as raised:
+        locate(server.archive())
+    assert "downloaded" not in str(raised.value) and server.ranges == []
+
+
+def test_no_network_says_why_in_words(no_data: Path) -> None:
+    with pytest.raises(DataNotFound, match=r"could not be downloaded \(Connection refused\)"):
+        locate(Archive("set/file.zip", "http://127.0.0.1:9/file.zip", SHA256))
+
+
 def test_no_network_is_data_not_found(no_data: Path) -> None:
     with pytest.raises(DataNotFound, match="could not be downloaded"):
         locate(Archive("set/file.zip", "http://127.0.0.1:9/file.zip", SHA256))

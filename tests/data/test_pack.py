@@ -10,7 +10,6 @@ import pytest
 
 from lowshot.data import Examples, cache_folder
 from lowshot.data.pack import packed, stamp
-from lowshot.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("no_data")
 
@@ -86,14 +85,25 @@ def test_an_attribute_is_never_unpickled() -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 def test_a_cache_that_cannot_be_written_says_so(no_data: Path) -> None:
     no_data.chmod(0o500)
-    with pytest.raises(DataError, match="LOWSHOT_CACHE"):
-        packed("key", make)
+    with pytest.warns(UserWarning, match="LOWSHOT_CACHE"):
+        assert_equal(packed("key", make), make())
 
 
-def test_a_cache_that_is_a_file_says_so(no_data: Path) -> None:
+def test_a_cache_that_is_a_file_says_so_and_blocks_nothing(no_data: Path) -> None:
     (no_data / "cache").write_text("not a folder")
-    with pytest.raises(DataError, match="LOWSHOT_CACHE"):
-        packed("key", make)
+    with pytest.warns(UserWarning, match="LOWSHOT_CACHE") as warned:
+        assert_equal(packed("key", make), make())
+    assert len(warned) == 1 and "\n" not in str(warned[0].message)
+
+
+def test_a_full_disk_blocks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.warns(UserWarning, match="No space left"):
+        assert_equal(packed("key", make), make())
+    assert list((cache_folder() / "packed").iterdir()) == []
 
 
 _PACK = """

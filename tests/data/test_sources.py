@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from lowshot.data import ImageForm, datasets, load
 from lowshot.errors import DataError
 
 FORM = ImageForm(height=8, width=8, channels=1)
+COLORS = ("x,y", "a&b+c?", "100%")
 
 
 @pytest.fixture
@@ -46,6 +48,19 @@ def test_a_name_wins_over_a_folder_of_that_name(animals: Path) -> None:
 def test_a_file_name_may_hold_the_signs_of_the_language(animals: Path) -> None:
     animals.rename("a+b?c=d")
     assert len(load("a+b?c=d", FORM)) == 6
+
+
+def test_percent_signs_stand_for_the_signs_of_the_language(animals: Path, tmp_path: Path) -> None:
+    animals.rename("a+b?c")
+    rows = "".join(f'a+b?c/owl/0.png,owl,"{color}"\n' for color in COLORS)
+    (tmp_path / "t.csv").write_text(f"path,label,two+two\n{rows}")
+    assert load("a%2Bb%3Fc?least=2", FORM).classes == ("dog", "owl")
+    assert len(load("digits+a%2Bb%3Fc", FORM)) == 1797 + 6
+    for color in COLORS:
+        chosen = load(f"t.csv?two%2Btwo={quote(color)}", FORM)
+        assert chosen.attributes["two+two"].tolist() == [color]
+    Path("a+b?c").rename("a%2Bb")
+    assert len(load("a%2Bb?least=3", FORM)) == 3, "what exists as it is written is meant"
 
 
 def test_plus_merges(animals: Path) -> None:

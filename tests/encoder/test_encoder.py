@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -137,6 +138,11 @@ class TestLoad:
         with pytest.raises(EncoderError, match="no encoder"):
             Encoder.load(tmp_path)
 
+    def test_a_cache_that_cannot_keep_the_photos_encoder_is_named_before_the_export(self, no_data: Path) -> None:
+        (no_data / "cache").write_text("not a folder")
+        with pytest.raises(EncoderError, match=r"cannot be kept in .*LOWSHOT_CACHE"):
+            Encoder.load("photos")
+
     @pytest.mark.parametrize(
         "content", [b"", b"text that is no model at all", bytes(500)], ids=["empty", "text", "zeros"]
     )
@@ -171,6 +177,15 @@ class TestLoad:
         wide = FORM.model_copy(update={"width": 9})
         with pytest.raises(EncoderError, match="does not take what its card says"):
             Encoder(add_card(tiny_model(), _card(form=wide)))
+
+    def test_nothing_is_reported_and_nothing_is_left_in_the_home_folder(self, tiny_model: Make, tmp_path: Path) -> None:
+        (tmp_path / "tiny.onnx").write_bytes(tiny_model())
+        (home := tmp_path / "home").mkdir()
+        code = "import sys; from lowshot import Encoder; Encoder.load(sys.argv[1])"
+        places = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "LOCALAPPDATA"), str(home))
+        kept = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "tiny.onnx")], check=True, env=kept | places)
+        assert list(home.rglob("*")) == []
 
     def test_torch_is_never_imported(self, tiny_model: Make, tmp_path: Path) -> None:
         (tmp_path / "tiny.onnx").write_bytes(tiny_model())

@@ -165,17 +165,20 @@ def _class_distances(queries: Any, references: Any, labels: list[str], compare: 
 
 class TestEnroll:
     def test_every_kind_of_picture(self, gallery: Gallery, tmp_path: Path) -> None:
-        pixels = _drawings(0)[0][0]
-        (tmp_path / "a.png").write_bytes(_png(pixels))
-        pictures = [tmp_path / "a.png", str(tmp_path / "a.png"), _png(pixels), Image.fromarray(pixels), pixels]
+        drawings = _drawings(0)[0]
+        for name, pixels in zip("ab", drawings, strict=False):
+            (tmp_path / f"{name}.png").write_bytes(_png(pixels))
+        last = Image.fromarray(drawings[3]), drawings[4]
+        pictures = [tmp_path / "a.png", str(tmp_path / "b.png"), _png(drawings[2]), *last]
         ids = gallery.enroll(pictures, ["same"] * 5, attributes=[{"kind": str(i)} for i in range(5)])
         records = gallery.examples("same")
         assert [r.id for r in records] == ids
-        assert [r.name for r in records] == ["a.png", "a.png", "", "", ""]
+        assert [r.name for r in records] == ["a.png", "b.png", "", "", ""]
         assert [r.attributes for r in records] == [{"kind": str(i)} for i in range(5)]
         assert all(r.added.utcoffset() is not None for r in records)
-        distances = [m.distance for m in gallery.identify([pixels])[0].examples]
-        np.testing.assert_allclose(distances, 0, atol=1e-6)
+        nearest = [answer.examples[0] for answer in gallery.identify(list(drawings[:5]))]
+        assert [match.id for match in nearest] == ids
+        np.testing.assert_allclose([match.distance for match in nearest], 0, atol=1e-6)
 
     def test_files_are_kept_as_they_are_and_pixels_without_loss(self, gallery: Gallery) -> None:
         pixels = _drawings(0)[0][0]
@@ -269,6 +272,24 @@ class TestEnroll:
         match = gallery.identify([gallery.original(id)])[0].examples[0]
         assert match.distance == pytest.approx(0, abs=1e-6)
 
+    def test_every_label_that_cannot_be_is_listed_with_its_picture(self, gallery: Gallery, tmp_path: Path) -> None:
+        bad = {" a": "space", "b\tc": "control", "x" * 201: "201 characters"}
+        with pytest.raises(GalleryError, match="3 of 4 labels") as caught:
+            gallery.enroll(list(_drawings(0)[0][:5]), ["fine", *bad, " a"], names=[f"{i}.png" for i in range(5)])
+        message = str(caught.value)
+        assert all(f"{i}.png: the label" in message for i in (1, 2, 3)) and "4.png" not in message
+        assert all(why in message for why in bad.values())
+        with pytest.raises(GalleryError, match="and 3 more"):
+            gallery.enroll(list(_drawings(0)[0][:13]), [" " * i for i in range(13)])
+
+    def test_doing_it_twice_changes_nothing(self, gallery: Gallery) -> None:
+        drawings, labels = _drawings(0)
+        ids = gallery.enroll(list(drawings), labels, names=[f"{i}" for i in range(20)])
+        before = gallery.examples()
+        assert gallery.enroll([*drawings, _png(drawings[0])], [*labels, labels[0]]) == [*ids, ids[0]]
+        assert gallery.examples() == before
+        assert gallery.enroll([drawings[0]], ["another label"]) == [ids[-1] + 1]
+
     def test_lists_of_unequal_length_are_refused(self, gallery: Gallery) -> None:
         drawings = list(_drawings(0)[0][:2])
         with pytest.raises(ShapeError, match="2 pictures but 1 labels"):
@@ -306,7 +327,7 @@ class TestRemove:
         drawings, labels = _drawings(0)
         ids = gallery.enroll(list(drawings), labels)
         assert gallery.identify([drawings[0]])[0].candidates[0].label == "class 0"
-        gallery.remove(ids[:3])
+        assert gallery.remove(ids[:3]) == 3
         assert gallery.classes()["class 0"] == 1
         assert [m.id for m in gallery.identify([drawings[3]])[0].examples] == [ids[3]]
         assert gallery.remove_class("class 1") == 4
@@ -377,6 +398,11 @@ class TestRemove:
                     )
 
 
+class _Interrupting:
+    def read_bytes(self) -> bytes:
+        raise KeyboardInterrupt
+
+
 class TestOpen:
     def test_it_remembers_its_encoder(self, path: Path, tmp_path: Path, tiny_model: Any) -> None:
         (tmp_path / "tiny.onnx").write_bytes(tiny_model())
@@ -387,21 +413,96 @@ class TestOpen:
             assert gallery.encoder.card.name == "tiny"
             assert len(gallery) == len(labels)
             assert gallery.identify([drawings[0]])[0].candidates[0].label == "class 0"
-        (tmp_path / "tiny.onnx").unlink()
-        with pytest.raises(EncoderError, match=r"tiny\.onnx"):
+
+    def test_an_encoder_that_moved_is_found_beside_the_gallery_or_given(self, tmp_path: Path, tiny_model: Any) -> None:
+        for name in ("there", "elsewhere"):
+            (tmp_path / name).mkdir()
+        file, path = tmp_path / "there" / "tiny.onnx", tmp_path / "my.gallery"
+        file.write_bytes(tiny_model())
+        drawings, labels = _drawings(0)
+        with Gallery.open(path, file, create=True) as gallery:
+            gallery.enroll(list(drawings), labels)
+
+        def asked(encoder: Path | None = None) -> str:
+            with Gallery.open(path, encoder) as gallery:
+                return gallery.identify([drawings[0]])[0].candidates[0].label
+
+        beside = file.rename(tmp_path / "tiny.onnx")
+        assert asked() == "class 0"
+        moved = beside.rename(tmp_path / "elsewhere" / "renamed.onnx")
+        with pytest.raises(EncoderError, match=rf"'tiny' of .* is neither {file} nor beside .*--encoder FILE"):
+            asked()
+        assert asked(moved) == "class 0"  # and is remembered
+        assert asked() == "class 0"
+        copy = tmp_path / "copy.onnx"
+        copy.write_bytes(moved.read_bytes())
+        assert asked(copy) == "class 0"  # but a copy is not, while the other is there
+        copy.unlink()
+        assert asked() == "class 0"
+        moved.write_bytes(tiny_model(seed=1))
+        with pytest.raises(GalleryError, match="belongs to the encoder 'tiny'"):
+            asked()
+
+    def test_what_it_holds_is_known_without_its_encoder(
+        self, path: Path, tmp_path: Path, tiny_model: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "tiny.onnx").write_bytes(tiny_model())
+        with Gallery.open(path, tmp_path / "tiny.onnx", create=True) as gallery:
+            ids = gallery.enroll(*map(list, _drawings(0)))
+            fingerprint = gallery.encoder.fingerprint
+        monkeypatch.setattr(Encoder, "load", None)
+        with Gallery.open(path) as gallery:
+            assert (gallery.card.name, gallery.fingerprint) == ("tiny", fingerprint)
+            assert len(gallery.examples("class 0")) == 4 and "tiny" in repr(gallery)
+            gallery.remove(ids)
+            with pytest.raises(GalleryError, match="empty: enroll"):
+                gallery.identify([_drawings(0)[0][0]])
+
+    def test_an_encoder_object_has_to_be_given_again(
+        self, gallery: Gallery, path: Path, tmp_path: Path, tiny_model: Any
+    ) -> None:
+        gallery.enroll(*map(list, _drawings(0)))
+        with Gallery.open(path) as again, pytest.raises(GalleryError, match="encoder object 'tiny'"):
+            again.identify([_drawings(0)[0][0]])
+        (tmp_path / "saved.onnx").write_bytes(tiny_model())
+        Gallery.open(path, tmp_path / "saved.onnx").close()
+        with Gallery.open(path) as again:
+            assert again.identify([_drawings(0)[0][0]])[0].candidates[0].label == "class 0"
+
+    def test_a_damaged_card_is_named(self, gallery: Gallery, path: Path) -> None:
+        gallery.enroll(*map(list, _drawings(0)))
+        with sqlite3.connect(path) as raw:
+            raw.execute("UPDATE meta SET value = '{}' WHERE key = 'card'")
+        raw.close()
+        with pytest.raises(GalleryError, match="damaged"):
             Gallery.open(path)
 
-    def test_an_encoder_object_has_to_be_given_again(self, gallery: Gallery, path: Path) -> None:
-        with pytest.raises(GalleryError, match="encoder object 'tiny'"):
-            Gallery.open(path)
+    def test_a_gallery_in_a_read_only_folder_answers(self, sealed: Any, tiny_model: Any) -> None:
+        folder, seal = sealed
+        drawings, labels = _drawings(0)
+        with Gallery.open(folder / "g", Encoder(tiny_model()), create=True) as gallery:
+            gallery.enroll(list(drawings), labels)
+        (folder / "tiny.onnx").write_bytes(tiny_model())
+        seal()
+        with Gallery.open(folder / "g", folder / "tiny.onnx") as gallery:  # whose place cannot be remembered
+            assert gallery.identify([drawings[0]])[0].candidates[0].label == "class 0"
+            with pytest.raises(GalleryError, match="read-only"):
+                gallery.enroll([drawings[0]], ["new"])
+
+    def test_no_file_is_left_where_nothing_was_enrolled(self, path: Path, tiny_encoder: Encoder) -> None:
+        with pytest.raises(KeyboardInterrupt), Gallery.open(path, tiny_encoder, create=True) as gallery:
+            gallery.enroll([_Interrupting()], ["a"])
+        assert list(path.parent.iterdir()) == []
 
     def test_another_encoders_gallery_is_refused(self, gallery: Gallery, path: Path, tiny_model: Any) -> None:
+        gallery.enroll([], [])
         with pytest.raises(GalleryError, match=r"belongs to the encoder 'tiny' .*not to 'other'"):
             Gallery.open(path, Encoder(tiny_model(seed=1, name="other")))
 
     def test_a_card_with_new_measurements_is_the_same_encoder(
         self, gallery: Gallery, path: Path, tiny_model: Any
     ) -> None:
+        gallery.enroll([], [])
         Gallery.open(path, Encoder(tiny_model(measured=({"accuracy": 0.9},)))).close()
 
     def test_a_missing_gallery_is_not_made_by_accident(self, path: Path, tiny_encoder: Encoder) -> None:
@@ -445,13 +546,14 @@ def test_threads_share_one_gallery(gallery: Gallery) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    assert len(gallery) == 40
+    assert len(gallery) == 32
 
 
 def test_two_connections_see_each_other_at_the_next_query(gallery: Gallery, path: Path, tiny_encoder: Encoder) -> None:
     drawings, labels = _drawings(0)
+    ids = gallery.enroll(list(drawings[:6]), labels[:6])
     with Gallery.open(path, tiny_encoder) as other:
-        ids = gallery.enroll(list(drawings[:8]), labels[:8])
+        gallery.enroll(list(drawings[6:8]), labels[6:8])
         assert other.identify([drawings[0]])[0].examples[0].id == ids[0]
         other.remove_class("class 0")
         new = other.enroll([drawings[12]], [labels[12]])

@@ -16,13 +16,13 @@ import numpy as np
 from lowshot import Encoder, Gallery
 
 path, model = sys.argv[1:]
-drawing = np.eye(8, dtype=np.uint8) * 255
+drawings = [np.roll(np.eye(8, dtype=np.uint8) * 255, shift, axis=0) for shift in range(7)]
 
 def enroll_forever(acknowledged):
     with Gallery.open(path, model, create=True) as gallery:
         for number in range(10**9):
             label = f"{os.getpid()}-{number}"
-            gallery.enroll([drawing] * 7, [label] * 7)
+            gallery.enroll(drawings, [label] * 7)
             os.write(acknowledged, f"{label}\\n".encode())
 
 def kill_one(rng):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,11 @@ FACTS = {"card": "{}", "fingerprint": "abc", "source": ""}
 
 
 def _rows(number: int, label: str = "a", size: int = 64) -> list[Row]:
-    return [Row(label, f"{i}.png", {"i": str(i)}, bytes(size), b"picture" * size) for i in range(number)]
+    return [Row(label, f"{i}.png", {"i": str(i)}, bytes(size), _picture(i, size)) for i in range(number)]
+
+
+def _picture(i: int, size: int = 64) -> bytes:
+    return f"picture {i:05d}".encode() * size  # all of one size
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def test_everything_comes_back(store: Store, path: Path) -> None:
         (1, "b", "0.png", {"i": "0"}),
         (2, "b", "1.png", {"i": "1"}),
     ]
-    assert again.original(1) == b"picture" * 64
+    assert [again.original(id) for id in (1, 2)] == [_picture(0), _picture(1)]
     assert again.original(3) is None
     assert again.names([1, 3, 77]) == {1: "0.png", 3: ""}
     again.close()
@@ -61,6 +64,15 @@ def test_removed_examples_take_their_pictures_along(store: Store, path: Path) ->
             0,
         )
     raw.close()
+
+
+def test_the_same_picture_of_the_same_label_is_there_once(store: Store) -> None:
+    ids = store.add([*_rows(3), *_rows(2), *_rows(1, "b"), Row("a", "", {}, b"", None), Row("a", "", {}, b"", None)])
+    assert ids == [1, 2, 3, 1, 2, 4, 5, 6]  # without a picture nothing is known to be the same
+    assert store.add([*_rows(4), *_rows(1, "b")]) == [1, 2, 3, 7, 4]
+    store.remove([1])
+    assert store.add(_rows(1)) == [8]
+    assert [record.id for record in store.records()] == [2, 3, 4, 5, 6, 7, 8]
 
 
 def test_changes_are_what_a_reader_lacks(store: Store) -> None:
@@ -118,11 +130,61 @@ def test_a_read_only_file_is_refused_in_plain_words(store: Store) -> None:
     assert store.classes() == {"a": 2}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission(path: Path) -> None:
-    path.parent.chmod(0o500)
+Sealed = tuple[Path, Callable[[], None]]
+
+
+def test_a_read_only_folder_is_read_as_it_is(sealed: Sealed) -> None:
+    folder, seal = sealed
+    store = Store(path := folder / "my #1?.gallery", FACTS)
+    store.add([*_rows(2), *_rows(1, "b")])
+    store.close()
+    seal()
+    store = Store(path)
+    assert store.facts() == FACTS and store.classes() == {"a": 2, "b": 1}
+    assert store.original(1) == _picture(0) and len(store.changes(0, 0)[0]) == 3
+    for change in (lambda: store.add(_rows(9)), lambda: store.remove([1]), lambda: store.change("source", "x")):
+        with pytest.raises(GalleryError, match="read-only"):
+            change()
+    store.close()
+    assert [each.name for each in folder.iterdir()] == [path.name]
+
+
+def test_a_log_that_cannot_be_read_is_not_passed_over(sealed: Sealed) -> None:
+    folder, seal = sealed
+    store = Store(folder / "whole", FACTS)
+    store.add(_rows(2))
+    (folder / "copy").write_bytes((folder / "whole").read_bytes())
+    (folder / "copy-wal").write_bytes((folder / "whole-wal").read_bytes())  # as after a crash: what was added is here
+    store.close()
+    seal()
     with pytest.raises(GalleryError, match="folder"):
-        Store(path, FACTS)
+        Store(folder / "copy")
+
+
+def test_a_gallery_that_cannot_be_made_is_refused_before_the_work(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # which root is never told
+    with pytest.raises(GalleryError, match="folder must exist and be writable"):
+        Store(tmp_path / "g", FACTS)
+
+
+def test_a_new_file_comes_with_its_first_use(path: Path) -> None:
+    store = Store(path, FACTS)
+    assert not path.exists()
+    store.add(_rows(1))
+    assert path.exists()
+    store.close()
+    Store(path.with_name("unused"), FACTS).close()
+    assert not path.with_name("unused").exists()
+
+
+def test_who_comes_second_with_other_facts_is_told(path: Path) -> None:
+    first, second = Store(path, FACTS), Store(path, FACTS | {"fingerprint": "other"})
+    first.add(_rows(1))
+    with pytest.raises(GalleryError, match="another process"):
+        second.add(_rows(1))
+    assert len(first) == 1
+    first.close()
+    second.close()
 
 
 def test_a_writer_that_does_not_stop_is_named(store: Store, path: Path) -> None:
@@ -139,8 +201,9 @@ def test_a_writer_that_does_not_stop_is_named(store: Store, path: Path) -> None:
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GalleryError, match="folder must exist"):
         Store(tmp_path / "nowhere" / "g", FACTS)
-    with pytest.raises(GalleryError):
-        Store(tmp_path, FACTS)
+    for facts in (None, FACTS):
+        with pytest.raises(GalleryError, match="is a folder or a device: give the file"):
+            Store(tmp_path, facts)
 
 
 @pytest.mark.parametrize("content", [b"", b"no database, but long enough to look like one" * 30], ids=["empty", "text"])
@@ -195,6 +258,8 @@ def test_an_interrupted_creation_is_finished_by_the_next(path: Path) -> None:
     path.touch()
     opened = Store(path, FACTS)
     assert opened.facts() == FACTS
+    opened.change("source", "elsewhere")
+    assert opened.facts() == FACTS | {"source": "elsewhere"}
     opened.close()
 
 
@@ -232,9 +297,26 @@ def test_what_one_process_commits_another_sees_at_once(path: Path) -> None:
 
 def test_ids_may_be_integers_of_numpy(store: Store) -> None:
     ids = np.array(store.add(_rows(3)))
-    assert store.original(ids[0]) == b"picture" * 64
+    assert store.original(ids[0]) == _picture(0)
     store.remove(ids[1:])
     assert [record.id for record in store.records()] == [ids[0]]
+
+
+@pytest.mark.parametrize("id", [2**63, 10**30, -(10**30), 0, -1])
+def test_no_id_is_too_large_to_be_unknown(store: Store, id: int) -> None:
+    store.add(_rows(1))
+    with pytest.raises(GalleryError, match=f"has no example {id}"):
+        store.original(id)
+    with pytest.raises(GalleryError, match=f"has no example {id}: nothing was removed"):
+        store.remove([1, id])
+    assert len(store) == 1
+
+
+def test_each_example_is_removed_and_counted_once(store: Store) -> None:
+    ids = store.add(_rows(3))
+    assert store.remove([ids[0], ids[0], ids[2]]) == 2
+    with pytest.raises(GalleryError, match="has no class 'nobody'"):
+        store.records("nobody")
 
 
 @pytest.mark.parametrize("id", ["1", 1.0, None, b"1"])

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lowshot.cli.arguments import DataArgument, JsonOption
-from lowshot.cli.tables import print_table
+from lowshot.cli.tables import print_table, printable
 
 if TYPE_CHECKING:
-    from lowshot.gallery import Answer
+    from lowshot.gallery import Answer, Gallery
 
 GalleryArgument = Annotated[Path, typer.Argument(metavar="GALLERY", help="The gallery's file.")]
+EncoderOption = Annotated[
+    str | None,
+    typer.Option(help="Name or file; a new gallery's default is `characters`, an old one keeps its own."),
+]
 
 app = typer.Typer(help="List, show or remove what a gallery holds.", no_args_is_help=True)
 
@@ -22,51 +26,50 @@ app = typer.Typer(help="List, show or remove what a gallery holds.", no_args_is_
 def enroll(
     gallery: GalleryArgument,
     data: DataArgument,
-    encoder: Annotated[
-        str | None,
-        typer.Option(help="Name or file; a new gallery's default is `characters`, an old one keeps its own."),
-    ] = None,
+    encoder: EncoderOption = None,
 ) -> None:
-    """Enroll every picture of DATA under its class; all of them or, on any error, none. Makes the gallery if need be."""
+    """Enroll every picture of DATA under its class; all of them or, on any error, none. Makes the gallery if need be.
+
+    Pictures that are enrolled under their class already are left out.
+    """
     from lowshot.data import datasets, find_files, load
     from lowshot.gallery import Gallery
 
     files = find_files(data)
     new = not gallery.exists()
     with Gallery.open(gallery, encoder, create=True) as opened:
-        try:
-            if files is not None:
-                ids = opened.enroll_files(files)
-            else:  # a set by its plain name in its own size, which is what is kept; whatever is filtered as it is compared
-                plain = data in datasets()
-                ids = opened.enroll_examples(load(data, None if plain else opened.encoder.card.form))
-        except BaseException:
-            if new:
-                opened.close()
-                gallery.unlink(missing_ok=True)
-            raise
-        print(f"enrolled {len(ids)} examples; {gallery} now holds {len(opened)} of {len(opened.classes())} classes")
+        before = set() if new else {each.id for each in opened.examples()}
+        if files is not None:
+            ids = opened.enroll_files(files)
+        else:  # a set by its plain name in its own size, which is what is kept; whatever is filtered as it is compared
+            ids = opened.enroll_examples(load(data, None if data in datasets() else opened.card.form))
+        enrolled = len(set(ids) - before)
+        skipped = f" ({len(ids) - enrolled} more were there already)" if len(ids) > enrolled else ""
+        print(printable(f"enrolled {enrolled} examples{skipped}; {_held(opened)}"))
 
 
 def identify(
     gallery: GalleryArgument,
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Pictures to identify.")],
     top: Annotated[int, typer.Option(min=1, help="Candidates to list.")] = 5,
+    encoder: Annotated[
+        str | None, typer.Option(help="The gallery's encoder, where its file is no longer where it was.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what each picture shows, how sure that is, and which enrolled examples decided it."""
     from lowshot.gallery import Gallery
 
-    with Gallery.open(gallery) as opened:
+    with Gallery.open(gallery, encoder) as opened:
         answers = opened.identify(files, top=top)
     if as_json:
         print(json.dumps([_as_dict(file, answer) for file, answer in zip(files, answers, strict=True)]))
         return
     for file, answer in zip(files, answers, strict=True):
         nearest = answer.examples[0]
-        print(f"{file}: {answer.label or 'unknown'}, confidence {answer.confidence:.0%}")
-        print(f"    candidates: {', '.join(f'{each.label} {each.score:.0%}' for each in answer.candidates)}")
-        print(f"    decided by: example {nearest.id} of {nearest.label} ({nearest.name or 'no name'})")
+        print(printable(f"{file}: {answer.label or 'unknown'}, confidence {answer.confidence:.0%}"))
+        print(printable(f"    candidates: {', '.join(f'{each.label} {each.score:.0%}' for each in answer.candidates)}"))
+        print(printable(f"    decided by: example {nearest.id} of {nearest.label} ({nearest.name or 'no name'})"))
 
 
 @app.command("list")
@@ -93,14 +96,14 @@ def show(
 
     with Gallery.open(gallery) as opened:
         records = opened.examples(label)
-        encoder = opened.encoder
     if as_json:
         facts = [
             {**vars(each), "attributes": dict(each.attributes), "added": each.added.isoformat()} for each in records
         ]
-        print(json.dumps({"encoder": encoder.card.name, "fingerprint": encoder.fingerprint, "examples": facts}))
+        print(json.dumps({"encoder": opened.card.name, "fingerprint": opened.fingerprint, "examples": facts}))
         return
-    print(f"{gallery}: {len(records)} examples, encoder {encoder.card.name} ({encoder.fingerprint[:12]})")
+    encoder = f"encoder {opened.card.name} ({opened.fingerprint[:12]})"
+    print(printable(f"{gallery}: {len(records)} examples, {encoder}"))
     rows = [(str(each.id), each.label, each.name, f"{each.added:%Y-%m-%d %H:%M}") for each in records]
     print_table(("id", "class", "name", "added (UTC)"), rows)
 
@@ -112,6 +115,7 @@ def remove(
     ids: Annotated[
         list[int] | None, typer.Option("--id", help="Remove this example; may be given several times.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Remove a class, or single examples by their ids."""
     from lowshot.gallery import Gallery
@@ -119,12 +123,15 @@ def remove(
     if (label is None) == (not ids):
         raise typer.BadParameter("say what to remove: --label CLASS, or --id N")
     with Gallery.open(gallery) as opened:
-        if label is not None:
-            number = opened.remove_class(label)
+        number = opened.remove_class(label) if label is not None else opened.remove(ids or [])
+        if as_json:
+            print(json.dumps({"removed": number, "examples": len(opened), "classes": len(opened.classes())}))
         else:
-            opened.remove(ids or [])
-            number = len(ids or [])
-        print(f"removed {number} examples; {gallery} now holds {len(opened)} of {len(opened.classes())} classes")
+            print(printable(f"removed {number} examples; {_held(opened)}"))
+
+
+def _held(gallery: Gallery) -> str:
+    return f"{gallery.path} now holds {len(gallery)} of {len(gallery.classes())} classes"
 
 
 def _as_dict(file: Path, answer: Answer) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Labeled examples, where they come from, and the drawing of episodes, pairs and triplets. NumPy only."""
+"""Labeled examples, where they come from, and the drawing of episodes, pairs, triplets and sequences. NumPy only."""
 
 from lowshot.data.episodes import Episodes, EpisodeSampler
 from lowshot.data.examples import Examples
 from lowshot.data.images import ImageForm, Picture, read_pictures
 from lowshot.data.locate import cache_folder
+from lowshot.data.sequences import Sequences, Spelling, draw_sequences
 from lowshot.data.sources import datasets, find_files, load
 
 __all__ = [
@@ -12,8 +13,11 @@ __all__ = [
     "Examples",
     "ImageForm",
     "Picture",
+    "Sequences",
+    "Spelling",
     "cache_folder",
     "datasets",
+    "draw_sequences",
     "find_files",
     "load",
     "read_pictures",

@@ -15,6 +15,8 @@ from lowshot.errors import DataError, ShapeError
 
 Ints = NDArray[np.int64]
 
+_SHOWN = 50  # values of an attribute in an error: all of Omniglot's alphabets
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
@@ -136,7 +138,9 @@ class Examples:
             wanted = [value] if isinstance(value, str) else list(value)
             found = self._attribute(key)
             if unknown := sorted(set(wanted) - set(found.tolist())):
-                raise DataError(f"no example has {key}={unknown[0]}")
+                there = sorted(set(found.tolist()))
+                more = f", and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
+                raise DataError(f"no example has {key}={unknown[0]}; there are: {', '.join(there[:_SHOWN])}{more}")
             mask &= np.isin(found, wanted)
         return mask
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lowshot.data.examples import Examples
 from lowshot.data.images import MAX_BYTES, ImageForm, read_pictures
 from lowshot.data.pack import packed, stamp
-from lowshot.errors import DataError
+from lowshot.errors import BadFiles, DataError
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -96,10 +96,12 @@ class FileSet:
           the table's folder.
 
         Raises:
-            DataError: it is none of these, a picture lies in no class folder, or a row is incomplete (with its line).
+            DataError: it is none of these, a picture lies in no class folder, or rows are incomplete (with their lines).
         """
         path = Path(path).expanduser()
         try:
+            if path.exists() and not (path.is_dir() or path.is_file()):  # it might never end, or never begin
+                raise DataError(f"{path} is a device or a pipe: give a folder, a zip or a CSV table")
             if path.is_dir():
                 return _folder(path)
             if path.suffix.lower() == ".csv":
@@ -223,11 +225,17 @@ def _columns(reader: Reader, table: str) -> dict[str, tuple[str, ...]]:
         raise DataError(f"{table}, line {first}: no column {absent[0]!r}; start with path,label separated by commas")
     if len(set(header)) < len(header) or "" in header:
         raise DataError(f"{table}, line {first}: every column needs a name of its own, not {','.join(header)}")
-    path, label = header.index("path"), header.index("label")
-    for line, cells in rest:
-        where = f"{table}, line {line}"
-        if len(cells) != len(header):
-            raise DataError(f"{where}: {len(cells)} cells but {len(header)} columns; put a cell with commas in quotes")
-        if not (cells[path] and cells[label]):
-            raise DataError(f"{where}: no {'label' if cells[path] else 'path'}; fill it in or remove the row")
+    if problems := [f"line {line}: {flaw}" for line, cells in rest if (flaw := _flaw(cells, header))]:
+        more = len(problems) - BadFiles.SHOWN
+        listed = "; ".join(problems[: BadFiles.SHOWN]) + (f"; and {more} more" if more > 0 else "")
+        raise DataError(
+            f"{len(problems)} of {len(rest)} rows of {table} cannot be used ({listed}): repair or remove them"
+        )
     return dict(zip(header, zip(*(cells for _, cells in rest), strict=True), strict=True))
+
+
+def _flaw(cells: Sequence[str], header: Sequence[str]) -> str | None:
+    """What a row lacks; None where it is complete."""
+    if len(cells) != len(header):
+        return f"{len(cells)} cells but {len(header)} columns, put a cell with commas in quotes"
+    return next((f"no {name}" for name in ("path", "label") if not cells[header.index(name)]), None)

@@ -61,6 +61,10 @@ def locate(archive: Archive) -> Path:
     if found := find(archive.path):
         return found
     target = cache_folder() / "data" / archive.path
+    missing = (
+        f"{archive.path} is neither in $LOWSHOT_DATA ({os.environ.get('LOWSHOT_DATA') or 'not set'}) nor in the cache "
+        f"({cache_folder() / 'data'})"
+    )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f"{target.name}.partial")
@@ -69,11 +73,15 @@ def locate(archive: Archive) -> Path:
                 _fetch(archive.url, partial)
                 _verify(archive, partial)
                 partial.replace(target)
-    except (OSError, HTTPException) as error:  # every error of urllib and of sockets is an OSError
+    except (ConnectionError, TimeoutError, HTTPException) as error:
         raise DataNotFound(
-            f"{archive.path} is neither in $LOWSHOT_DATA ({os.environ.get('LOWSHOT_DATA') or 'not set'}) nor in the "
-            f"cache ({cache_folder() / 'data'}), and {archive.url} could not be downloaded ({error}): put the file "
-            "below one of the two folders, or try again with a network connection"
+            f"{missing}, and {archive.url} could not be downloaded ({error}): put the file below one of the two folders, "
+            "or try again with a network connection"
+        ) from error
+    except OSError as error:  # the disk's
+        raise DataNotFound(
+            f"{missing}, where a download cannot be kept ({error.strerror or error}): put the file below $LOWSHOT_DATA, "
+            "or set LOWSHOT_CACHE to a folder that can be written"
         ) from error
     return target
 
@@ -93,7 +101,7 @@ def _alone(partial: Path) -> Iterator[None]:
 
 def _fetch(url: str, partial: Path) -> None:
     """Complete the partial file. What has arrived stays there whatever happens."""
-    from urllib.error import HTTPError
+    from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
     from rich.console import Console
@@ -107,7 +115,9 @@ def _fetch(url: str, partial: Path) -> None:
         with error:
             if error.code == 416 and done:  # nothing is left to send
                 return
-            raise
+            raise ConnectionError(str(error)) from None
+    except URLError as error:  # an OSError, as those of the disk are
+        raise ConnectionError(getattr(error.reason, "strerror", None) or str(error.reason)) from None
     columns = TextColumn("downloading {task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with response, partial.open("r+b") as file, Progress(*columns, console=Console(stderr=True)) as progress:
         if response.status != 206:  # the server sends the whole file: start over

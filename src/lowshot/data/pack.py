@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import warnings
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,7 @@ import numpy as np
 
 from lowshot.data.examples import Examples
 from lowshot.data.locate import cache_folder
-from lowshot.errors import DataError, LowshotError
+from lowshot.errors import LowshotError
 
 _VERSION = 2  # of the packing itself: raise it when decoding or resizing changes
 
@@ -26,10 +27,10 @@ def packed(key: str, build: Callable[[], Examples]) -> Examples:
 
     ``key`` must name everything the result depends on: the set, its files (:func:`stamp`), the form. Items come back as
     a read-only memory map. Several processes may pack the same set at once: the first one's copy stays, and they are
-    equal. A damaged copy is made again.
+    equal. A damaged copy is made again. Where the cache cannot be written, a warning says so and nothing is kept.
 
     Raises:
-        DataError: the cache cannot be written. And whatever ``build`` raises; then nothing is kept.
+        Whatever ``build`` raises; then nothing is kept.
     """
     folder = cache_folder() / "packed" / hashlib.sha256(f"{_VERSION} {key}".encode()).hexdigest()[:24]
     if folder.is_dir():
@@ -41,10 +42,12 @@ def packed(key: str, build: Callable[[], Examples]) -> Examples:
         _write(folder, examples, key)
         return _read(folder)
     except OSError as error:
-        raise DataError(
-            f"the packed data cannot be written to {folder.parent} ({error.strerror or error}): make room there, or "
-            "set LOWSHOT_CACHE to a folder that can be written"
-        ) from error
+        warnings.warn(
+            f"the packed data cannot be kept in {folder.parent} ({error.strerror or error}), so they are made anew each "
+            "time: make room there, or set LOWSHOT_CACHE to a folder that can be written",
+            stacklevel=2,
+        )
+        return examples
 
 
 def stamp(path: Path) -> str:

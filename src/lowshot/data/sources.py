@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from lowshot.data import digits, files, glyphs, lfw, omniglot
 from lowshot.data.examples import Examples
@@ -49,14 +50,17 @@ def load(spec: str | Path, form: ImageForm | None = None) -> Examples:
     Args:
         spec: a named set (``omniglot:background``, see :func:`datasets`), a folder of class folders, a zip of one, or a
             CSV table with the columns ``path,label`` and any attributes. A name wins over a folder that is called the
-            same: write ``./digits`` for the folder. A plus sign merges, a question mark adds filters, joined by ``&``:
+            same: write ``./digits`` for the folder. What exists as it is written is taken as it is, whatever signs are
+            in it. Otherwise a plus sign merges, a question mark adds filters, joined by ``&``:
 
             - ``omniglot:background?alphabet=Greek,Latin`` keeps what has one of these values in an attribute, and
               ``alphabet!=Greek,Latin`` what has not;
             - ``lfw?least=2`` keeps the classes with at least two examples;
             - ``omniglot:background?rotations=4`` adds the turns by 90°, 180° and 270° as classes of their own;
             - ``digits+my/folder?classes=0:0.8`` keeps, of the folder, the first 80 % of the classes, in an order that
-              is shuffled once and for all: ``0:0.8`` and ``0.8:1`` never share a class.
+              is shuffled once and for all: ``0:0.8`` and ``0.8:1`` never share a class;
+            - ``digits+my%2Bfolder?color=a%2Cb``: where a path or a value has such a sign itself, ``%2B`` stands for the
+              plus, ``%3F`` for the question mark, ``%26`` for ``&``, ``%2C`` for the comma and ``%25`` for ``%``.
         form: pixels wanted; None for the set's own, and in a merger for those of the first set.
 
     Raises:
@@ -86,7 +90,7 @@ def find_files(spec: str) -> FileSet | None:
 
 def _load_filtered(text: str, form: ImageForm | None) -> Examples:
     name, _, filters = text.partition("?")
-    examples = _load_one(name, form)
+    examples = _load_one(name if _exists(name) else unquote(name), form)
     for condition in filter(None, filters.split("&")):
         key, equals, value = condition.partition("=")
         if not equals:
@@ -107,7 +111,7 @@ def _filter(examples: Examples, key: str, value: str) -> Examples:
     if (key, value) == ("rotations", "4"):
         return examples.with_rotations()
     chosen = examples.without if key.endswith("!") else examples.where
-    return chosen(**{key.removesuffix("!"): value.split(",")})
+    return chosen(**{unquote(key.removesuffix("!")): [unquote(each) for each in value.split(",")]})
 
 
 def _form_of(examples: Examples) -> ImageForm:

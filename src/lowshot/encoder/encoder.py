@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -57,12 +57,7 @@ class Encoder:
         self._background = metadata.get(_BACKGROUND)
         scaling = self.card.model_dump_json(include={"form", "mean", "std", "distance", "negative"})
         self.fingerprint = onnx_file.digest(graph, scaling.encode())
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        try:
-            self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's exceptions share no base class
-            raise EncoderError(f"ONNX Runtime cannot run this model: {str(error).splitlines()[0]}") from None
+        self._session = _session(graph)
         self._input = self._session.get_inputs()[0].name
         self._check_output()
 
@@ -142,6 +137,21 @@ class Encoder:
             raise EncoderError(
                 f"the card says {self.card.features} features, the model gives {shape[1:]}: correct the card"
             )
+
+
+def _session(graph: bytes) -> Any:
+    """The graph, ready to run."""
+    # Newer releases report their use to Microsoft, and keep an id of the machine in the cache folder, unless this is set
+    # before they are imported. Only what runs a model waits for the import.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no base class
+        raise EncoderError(f"ONNX Runtime cannot run this model: {str(error).splitlines()[0]}") from None
 
 
 def add_card(model: bytes, card: Card, background: tuple[Features, NDArray[np.int64]] | None = None) -> bytes:

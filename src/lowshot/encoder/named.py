@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from lowshot.data.locate import cache_folder
@@ -36,8 +37,22 @@ def _photos() -> Path:
     """Exported in a process of its own, so that torch never enters this one."""
     path = cache_folder() / "encoders" / "photos.onnx"
     if not path.exists():
+        _check_writable(path.parent)
         made = subprocess.run([sys.executable, "-m", "lowshot.learn.photos", str(path)], capture_output=True, text=True)
         if made.returncode:
             reason = made.stderr.strip().rsplit("\n", 1)[-1] or f"its process ended with {made.returncode}"
             raise EncoderError(f"the photos encoder could not be exported: {reason}")
     return path
+
+
+def _check_writable(folder: Path) -> None:
+    """Before the work, not after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise EncoderError(
+            f"the photos encoder cannot be kept in {folder} ({error.strerror}): set LOWSHOT_CACHE to a folder that can be "
+            "written"
+        ) from None

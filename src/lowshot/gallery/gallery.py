@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import ValidationError
 
 from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
 from lowshot.data.images import Picture, read_pictures, shown_name
 from lowshot.encoder import Card, Encoder, named_encoders
-from lowshot.errors import ConfigError, GalleryError, ShapeError
+from lowshot.errors import BadFiles, ConfigError, EncoderError, GalleryError, ShapeError
 from lowshot.gallery.originals import originals, read_once
 from lowshot.gallery.records import Answer, Candidate, Match, Record
 from lowshot.gallery.store import Row, Store
@@ -37,7 +39,7 @@ class Gallery:
 
     Attributes:
         path: its file.
-        encoder: turns pictures into the features that are compared.
+        card, fingerprint: of its encoder, see :class:`lowshot.encoder.Encoder`.
 
     Example:
         >>> import tempfile, numpy as np
@@ -49,10 +51,17 @@ class Gallery:
         'ink'
     """
 
-    def __init__(self, path: Path, store: Store, encoder: Encoder) -> None:
+    def __init__(self, path: Path, store: Store, facts: Mapping[str, str], encoder: Encoder | None) -> None:
         self.path = path
-        self.encoder = encoder
+        try:
+            self.card = Card.model_validate_json(facts["card"])
+            self.fingerprint, self._source = facts["fingerprint"], facts["source"]
+        except (KeyError, ValidationError):
+            raise GalleryError(
+                f"{path} is damaged (its encoder's card cannot be read): restore it from a copy"
+            ) from None
         self._store = store
+        self._given = encoder
         self._lock = threading.RLock()  # of the mirror; the store has its own
 
     @classmethod
@@ -62,27 +71,74 @@ class Gallery:
         Args:
             path: its file.
             encoder: an encoder, its name or its file; None for the one the gallery was created with, and for a new
-                gallery ``characters``.
-            create: make the gallery where there is no file.
+                gallery ``characters``. Where that file is gone, a gallery remembers the one given in its place.
+            create: make the gallery where there is no file; it is there from the first enrollment on.
 
         Raises:
             GalleryError: there is no such gallery, the file is something else or damaged, or the gallery belongs to
                 another encoder.
-            EncoderError: the encoder cannot be loaded.
+            EncoderError: the encoder given cannot be loaded.
         """
         path = Path(path).expanduser()
-        new = create and not (path.is_file() and path.stat().st_size)
-        if new:  # load the encoder first: without one no file must be left behind
+        if create and not (path.is_file() and path.stat().st_size):
             source = "characters" if encoder is None else encoder
             encoder = source if isinstance(source, Encoder) else Encoder.load(source)
-            store = Store(path, _facts(encoder, source))
-        else:
-            store = Store(path)
+            facts = _facts(encoder, source)
+            return cls(path, Store(path, facts), facts, encoder)
+        store = Store(path)
         try:
-            return cls(path, store, _agreed(path, store.facts(), encoder))
+            gallery = cls(path, store, store.facts(), None)
+            if encoder is not None:
+                gallery._take(encoder)
         except BaseException:
             store.close()
             raise
+        return gallery
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Turns pictures into the features that are compared; loaded when first needed.
+
+        It is looked for where it was, then beside the gallery. Raises EncoderError where it is in neither place.
+        """
+        if self._given is not None:
+            return self._given
+        if not self._source:
+            raise GalleryError(
+                f"{self.path} was made with the encoder object {self.card.name!r}: give it, or its file, as encoder "
+                "(--encoder FILE)"
+            )
+        found = self._remembered()
+        if found is None:
+            raise EncoderError(
+                f"the encoder {self.card.name!r} of {self.path} is neither {self._source} nor beside the gallery: give "
+                "its file as encoder (--encoder FILE)"
+            )
+        return self._agreed(Encoder.load(found))
+
+    def _remembered(self) -> str | Path | None:
+        """Name or file of the encoder; None where it is not there any more, or was an object."""
+        if self._source in named_encoders():
+            return self._source
+        places = (Path(self._source), self.path.parent / Path(self._source).name) if self._source else ()
+        return next((place for place in places if place.is_file()), None)
+
+    def _take(self, encoder: Encoder | str | Path) -> None:
+        """Use this encoder, and remember its file where the one remembered is gone."""
+        self._given = self._agreed(encoder if isinstance(encoder, Encoder) else Encoder.load(encoder))
+        if self._remembered() is None and (source := _source(encoder)):
+            with suppress(GalleryError):  # a gallery that is read-only can be asked all the same
+                self._store.change("source", source)
+
+    def _agreed(self, encoder: Encoder) -> Encoder:
+        """The encoder, if it is the gallery's."""
+        if encoder.fingerprint != self.fingerprint:
+            raise GalleryError(
+                f"{self.path} belongs to the encoder {self.card.name!r} ({self.fingerprint[:12]}), not to "
+                f"{encoder.card.name!r} ({encoder.fingerprint[:12]}): features of two encoders cannot be compared; give "
+                "its own as encoder (--encoder FILE)"
+            )
+        return encoder
 
     def close(self) -> None:
         """Close the file. Closing twice is fine."""
@@ -99,7 +155,7 @@ class Gallery:
         return len(self._store)
 
     def __repr__(self) -> str:
-        return f"Gallery({str(self.path)!r}, {self.encoder!r})"
+        return f"Gallery({str(self.path)!r}, encoder {self.card.name!r})"
 
     def enroll(
         self,
@@ -110,6 +166,9 @@ class Gallery:
     ) -> list[int]:
         """Enroll pictures: all of them or none. They are on the disk when this returns.
 
+        A picture that is enrolled under its label already is not enrolled once more, so that doing the same again
+        changes nothing. It is the same where its file, or its pixels where it is none, is: byte by byte.
+
         Args:
             pictures: files, their bytes, Pillow images or arrays, see :func:`lowshot.data.read_pictures`. The picture
                 itself is kept beside its features: a file as it is, anything else as PNG.
@@ -119,21 +178,21 @@ class Gallery:
             attributes: further facts on each, text by text.
 
         Returns:
-            The ids of the new examples, in the order of the pictures.
+            The id of each picture, in the same order; of one that was enrolled before, the one it has.
 
         Raises:
             BadFiles: lists every picture that cannot be read.
             ShapeError: not as many labels, names or attributes as pictures.
-            GalleryError: a label, name or attribute that cannot be one, or the gallery's file cannot be written.
+            GalleryError: labels, a name or an attribute that cannot be one, or the gallery's file cannot be written.
         """
-        _check_labels(labels)
+        _check_lengths(_many(pictures), labels=_texts(labels), names=names, attributes=attributes)
         _check_names(names or [])
         _check_attributes(attributes or [])
-        _check_lengths(_many(pictures), labels=labels, names=names, attributes=attributes)
         shown = [shown_name(picture, i) for i, picture in enumerate(pictures)] if names is None else names
         names = [_name(picture) for picture in pictures] if names is None else names
+        _check_labels(labels, shown)
         pictures = read_once(pictures)
-        items = read_pictures(pictures, self.encoder.card.form, shown)
+        items = read_pictures(pictures, self.card.form, shown)
         return self._add(items, labels, names, attributes or [{}] * len(items), originals(pictures))
 
     def enroll_examples(self, examples: Examples) -> list[int]:
@@ -145,9 +204,12 @@ class Gallery:
         """:meth:`enroll` the files of a folder, zip or table as they are; see :class:`lowshot.data.files.FileSet`."""
         return self.enroll(files.pictures, files.labels, files.names, _one_each(files.attributes))
 
-    def remove(self, ids: Sequence[int]) -> None:
-        """Remove examples, all or none; a class without any is gone. Raises GalleryError where an id is not there."""
-        self._store.remove(ids)
+    def remove(self, ids: Sequence[int]) -> int:
+        """Remove examples, all or none; how many there were. A class without any is gone.
+
+        Raises GalleryError where an id is not there.
+        """
+        return self._store.remove(ids)
 
     def remove_class(self, label: str) -> int:
         """Remove a class; how many examples it had. Raises GalleryError where there is no such class."""
@@ -158,7 +220,7 @@ class Gallery:
         return self._store.classes()
 
     def examples(self, label: str | None = None) -> list[Record]:
-        """What is enrolled, of one class or in all, oldest first."""
+        """What is enrolled, of one class or in all, oldest first. Raises GalleryError where there is no such class."""
         return self._store.records(label)
 
     def original(self, id: int) -> bytes:
@@ -185,11 +247,14 @@ class Gallery:
         """
         if top < 1:
             raise ConfigError(f"top must be at least 1, not {top}")
-        features = self.encoder.embed_pictures(_many(pictures))
+        pictures = _many(pictures)
+        if self._store.is_empty():  # known before the encoder is loaded
+            raise self._empty()
+        features = self.encoder.embed_pictures(pictures)
         with self._lock:
             self._mirror.follow(self._store)
             if not len(self._mirror):
-                raise GalleryError(f"{self.path} is empty: enroll at least one example first")
+                raise self._empty()
             if not len(features):
                 return []
             scores = self._mirror.score(features, top)
@@ -205,11 +270,14 @@ class Gallery:
             )
         ]
 
+    def _empty(self) -> GalleryError:
+        return GalleryError(f"{self.path} is empty: enroll at least one example first")
+
     @cached_property
     def _mirror(self) -> Mirror:
         from lowshot.gallery.mirror import Mirror  # brings scikit-learn, which enrolling does without
 
-        return Mirror(self.encoder.card, self.encoder.background())
+        return Mirror(self.card, self.encoder.background())
 
     def _add(
         self,
@@ -241,29 +309,18 @@ def _answer(labels: Sequence[str], scores: Sequence[float], known: float, exampl
 
 def _facts(encoder: Encoder, source: Encoder | str | Path) -> dict[str, str]:
     """What a gallery remembers of its encoder."""
-    file = not isinstance(source, Encoder) and source not in named_encoders()
     return {
         "fingerprint": encoder.fingerprint,
         "card": encoder.card.model_dump_json(),
-        "source": str(Path(str(source)).expanduser().resolve()) if file else "" if source is encoder else str(source),
+        "source": _source(source),
     }
 
 
-def _agreed(path: Path, facts: Mapping[str, str], encoder: Encoder | str | Path | None) -> Encoder:
-    """The encoder asked for, or the remembered one, if it is the gallery's."""
-    own = Card.model_validate_json(facts["card"])
-    if encoder is None:
-        if not facts["source"]:
-            raise GalleryError(f"{path} was made with the encoder object {own.name!r}: give it as encoder")
-        encoder = facts["source"]
-    if not isinstance(encoder, Encoder):
-        encoder = Encoder.load(encoder)
-    if encoder.fingerprint != facts["fingerprint"]:
-        raise GalleryError(
-            f"{path} belongs to the encoder {own.name!r} ({facts['fingerprint'][:12]}), not to {encoder.card.name!r} "
-            f"({encoder.fingerprint[:12]}): features of two encoders cannot be compared; open it with its own"
-        )
-    return encoder
+def _source(encoder: Encoder | str | Path) -> str:
+    """Where an encoder can be found again: its name or its file; empty for an object."""
+    if isinstance(encoder, Encoder):
+        return ""
+    return str(encoder) if encoder in named_encoders() else str(Path(encoder).expanduser().resolve())
 
 
 def _many(pictures: Sequence[Picture]) -> Sequence[Picture]:
@@ -279,18 +336,38 @@ def _check_lengths(pictures: Sequence[Picture], **others: Sequence[Any] | None) 
             raise ShapeError(f"{len(pictures)} pictures but {len(values)} {what}: give one for each picture")
 
 
-def _check_labels(labels: Sequence[str]) -> None:
+def _texts(labels: Sequence[str]) -> Sequence[str]:
     if isinstance(labels, str):
         raise GalleryError("give a list of labels, one a picture")
-    for label in dict.fromkeys(labels):
-        if not isinstance(label, str) or not label.strip():
-            raise GalleryError(f"{label!r} cannot be a label: give some text")
-        if label != label.strip():
-            raise GalleryError(f"the label {label!r} begins or ends with a space: remove it")
-        if len(label) > MAX_LABEL:
-            raise GalleryError(f"the label {label[:40]!r}… has {len(label)} characters: {MAX_LABEL} are allowed")
-        if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in label):
-            raise GalleryError(f"the label {label!r} has control characters: remove them")
+    return labels
+
+
+def _check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
+    """Raises GalleryError, which lists every label that cannot be one, with the first picture that has it."""
+    first: dict[str, str] = {}
+    for label, name in zip(labels, shown, strict=True):
+        first.setdefault(label, name)
+    problems = [f"{name}: {flaw}" for label, name in first.items() if (flaw := _flaw(label))]
+    if problems:
+        more = len(problems) - BadFiles.SHOWN
+        rest = f"; and {more} more" if more > 0 else ""
+        raise GalleryError(
+            f"{len(problems)} of {len(first)} labels cannot be used ({'; '.join(problems[: BadFiles.SHOWN])}{rest}): "
+            "correct them"
+        )
+
+
+def _flaw(label: str) -> str | None:
+    """Why this cannot be a label; None where it can."""
+    if not isinstance(label, str) or not label.strip():
+        return f"the label {label!r} is no text"
+    if label != label.strip():
+        return f"the label {label!r} begins or ends with a space"
+    if len(label) > MAX_LABEL:
+        return f"the label {label[:40]!r}… has {len(label)} characters, {MAX_LABEL} are allowed"
+    if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in label):
+        return f"the label {label!r} has control characters"
+    return None
 
 
 def _check_names(names: Sequence[str]) -> None:

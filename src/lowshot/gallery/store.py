@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import operator
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +36,8 @@ CREATE TABLE originals (
 ) STRICT;
 """
 
+_LARGEST = 2**63 - 1  # what SQLite can hold; no id is larger
+
 _FAULTS = {
     sqlite3.SQLITE_NOTADB: "is not a gallery: give another file",
     sqlite3.SQLITE_CORRUPT: "is damaged: restore it from a copy",
@@ -59,11 +63,13 @@ class Store:
     """Opens a gallery's file; safe to share between threads.
 
     Any number of processes may have it open: one writes at a time, and readers never wait (write-ahead log). A change
-    is on the disk when the call that made it returns (synchronous=FULL).
+    is on the disk when the call that made it returns (synchronous=FULL). Where its folder takes no log, a gallery is
+    read as it is: it can be asked but not changed, and what others change meanwhile is not seen.
 
     Args:
         path: the file.
         create: facts to write into a new gallery where there is no file, or an empty one; None for an existing gallery.
+            The file is made when it is first used: work that fails before leaves none behind.
 
     Raises:
         GalleryError: no such file, no gallery, one of a newer version, or a damaged one; from any method also: the disk
@@ -72,81 +78,88 @@ class Store:
 
     def __init__(self, path: Path, create: Mapping[str, str] | None = None) -> None:
         self.path = path
+        self._new = create
         self._lock = threading.RLock()
         self._closed = False
-        if create is None and not path.is_file():
+        self._connection: sqlite3.Connection | None = None
+        if path.exists() and not path.is_file():
+            raise GalleryError(f"{path} is a folder or a device: give the file of a gallery")
+        if path.is_file() and (create is None or path.stat().st_size):
+            with self._use():
+                pass
+        elif create is None:
             raise GalleryError(f"no gallery {str(path)!r}: enroll examples into it first")
-        with self._faults():
-            self._connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-        try:
-            with self._use() as connection:
-                connection.execute("PRAGMA foreign_keys = ON")
-                connection.execute("PRAGMA synchronous = FULL")
-            self._open(create)
-        except BaseException:
-            self.close()
-            raise
+        elif not os.access(path.parent, os.W_OK | os.X_OK):
+            raise GalleryError(f"{path} cannot be made: its folder must exist and be writable")
 
-    def _open(self, create: Mapping[str, str] | None) -> None:
-        with self._use() as connection:
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file, and make it a gallery where it is to be one."""
+        self._connection = connection = _connection(self.path)
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
             # A file that is not ours must stay as it is, so ask before the switch to a write-ahead log.
-            if create is not None and self._is_empty():
+            if self._new is not None and _is_empty(connection):
                 connection.execute("PRAGMA journal_mode = WAL")
                 with self._transaction():
-                    if self._is_empty():  # no other process was faster
-                        self._create(create)
+                    if _is_empty(connection):  # no other process was faster
+                        _create(connection, self._new)
             if _pragma(connection, "application_id") != _APPLICATION:
                 raise GalleryError(f"{self.path} is not a gallery: give another file")
             if (schema := _pragma(connection, "user_version")) != _SCHEMA:
                 raise GalleryError(
                     f"{self.path} has format {schema}, this lowshot reads {_SCHEMA}: use the one that made it"
                 )
-
-    def _is_empty(self) -> bool:
-        with self._use() as connection:
-            tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-            return not tables and _pragma(connection, "application_id") == 0
-
-    def _create(self, facts: Mapping[str, str]) -> None:
-        with self._use() as connection:
-            for statement in filter(str.strip, _TABLES.split(";")):  # executescript would commit the transaction
-                connection.execute(statement)
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
-            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {_SCHEMA}")
+            if self._new is not None and self.facts() != self._new:
+                raise GalleryError(f"another process has made {self.path} meanwhile: open it again")
+        except BaseException:
+            self._connection = None
+            connection.close()
+            raise
+        return connection
 
     def close(self) -> None:
         """Close the file. Closing twice is fine."""
         with self._lock:
             self._closed = True
-            self._connection.close()
+            if self._connection is not None:
+                self._connection.close()
 
     def facts(self) -> dict[str, str]:
-        """What was written when the gallery was created."""
+        """What was written when the gallery was created, and changed by :meth:`change` since."""
         with self._use() as connection:
             return dict(connection.execute("SELECT key, value FROM meta").fetchall())
 
-    def add(self, rows: Sequence[Row]) -> list[int]:
-        """Add examples, all or none; their ids, in the same order."""
-        added = datetime.now(UTC).isoformat(timespec="milliseconds")
+    def change(self, key: str, value: str) -> None:
+        """Change one of the facts."""
         with self._transaction() as connection:
-            ids = [
-                connection.execute(
-                    "INSERT INTO examples VALUES (NULL, ?, ?, ?, ?, ?) RETURNING id",
-                    (row.label, row.name, json.dumps(dict(row.attributes)), added, row.feature),
-                ).fetchone()[0]
-                for row in rows
-            ]
-            originals = ((id, row.original) for id, row in zip(ids, rows, strict=True) if row.original is not None)
-            connection.executemany("INSERT INTO originals VALUES (?, ?)", originals)
+            connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
+
+    def add(self, rows: Sequence[Row]) -> list[int]:
+        """Add examples, all or none, but none twice; their ids, in the same order.
+
+        Where the same picture is there already under the same label, its id is given and nothing is changed.
+        """
+        added = datetime.now(UTC).isoformat(timespec="milliseconds")
+        ids = []
+        with self._transaction() as connection:
+            known = _known(connection, rows)
+            for row in rows:
+                key = row.label, _digest(row.original)
+                if row.original is None or key not in known:
+                    known[key] = _insert(connection, row, added)
+                ids.append(known[key])
         return ids
 
-    def remove(self, ids: Iterable[int]) -> None:
-        """Remove examples, all or none. Raises GalleryError where one is not there."""
+    def remove(self, ids: Iterable[int]) -> int:
+        """Remove examples, all or none; how many there were. Raises GalleryError where one is not there."""
+        different = dict.fromkeys(map(_whole, ids))
         with self._transaction() as connection:
-            for id in dict.fromkeys(map(_whole, ids)):
-                if not connection.execute("DELETE FROM examples WHERE id = ?", (id,)).rowcount:
+            for id in different:
+                gone = abs(id) <= _LARGEST and connection.execute("DELETE FROM examples WHERE id = ?", (id,)).rowcount
+                if not gone:
                     raise GalleryError(f"{self.path} has no example {id}: nothing was removed")
+        return len(different)
 
     def remove_class(self, label: str) -> int:
         """Remove every example of a class; how many there were. Raises GalleryError where there is no such class."""
@@ -164,14 +177,17 @@ class Store:
             )
 
     def records(self, label: str | None = None) -> list[Record]:
-        """The examples, of one class or of all, oldest first."""
+        """The examples, of one class or of all, oldest first. Raises GalleryError where there is no such class."""
         where, values = ("", ()) if label is None else ("WHERE label = ?", (label,))
         query = f"SELECT id, label, name, attributes, added FROM examples {where} ORDER BY id"
         with self._use() as connection:
-            return [
-                Record(id, label, name, json.loads(attributes), datetime.fromisoformat(added))
-                for id, label, name, attributes, added in connection.execute(query, values)
-            ]
+            rows = connection.execute(query, values).fetchall()
+        if label is not None and not rows:
+            raise GalleryError(f"{self.path} has no class {label!r}")
+        return [
+            Record(id, label, name, json.loads(attributes), datetime.fromisoformat(added))
+            for id, label, name, attributes, added in rows
+        ]
 
     def names(self, ids: Iterable[int]) -> dict[int, str]:
         """The names of those examples that (still) are there."""
@@ -183,7 +199,9 @@ class Store:
         """The picture file an example came from, None where none is kept. Raises GalleryError for an unknown id."""
         query = "SELECT picture FROM examples LEFT JOIN originals USING (id) WHERE id = ?"
         with self._use() as connection:
-            row: tuple[bytes | None] | None = connection.execute(query, (_whole(id),)).fetchone()
+            row: tuple[bytes | None] | None = None
+            if abs(_whole(id)) <= _LARGEST:
+                row = connection.execute(query, (_whole(id),)).fetchone()
         if row is None:
             raise GalleryError(f"{self.path} has no example {id}")
         return row[0]
@@ -192,6 +210,11 @@ class Store:
         with self._use() as connection:
             number: int = connection.execute("SELECT count(*) FROM examples").fetchone()[0]
             return number
+
+    def is_empty(self) -> bool:
+        """Whether no example is there. Costs microseconds."""
+        with self._use() as connection:
+            return connection.execute("SELECT 1 FROM examples LIMIT 1").fetchone() is None
 
     def version(self) -> tuple[int, int]:
         """Differs from before when this store or any other process has changed something. Costs microseconds."""
@@ -229,7 +252,7 @@ class Store:
         with self._lock, self._faults():
             if self._closed:
                 raise GalleryError(f"{self.path} is closed: open it again")
-            yield self._connection
+            yield self._connection or self._connect()
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -239,11 +262,65 @@ class Store:
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bits only refine it
             raise GalleryError(f"{self.path} {_FAULTS.get(code, f'cannot be used: {error}')}") from None
-        except (
-            OverflowError,
-            UnicodeEncodeError,
-        ) as error:  # ids and labels that SQLite cannot hold are not there either
+        except UnicodeEncodeError as error:  # labels that SQLite cannot hold are not there either
             raise GalleryError(f"{self.path} holds nothing of that kind: {error}") from None
+
+
+def _connection(path: Path) -> sqlite3.Connection:
+    """A connection that reads and writes; where the folder takes no log and there is none, one that only reads."""
+    connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema")  # opens the log, too
+    except sqlite3.Error as error:
+        connection.close()
+        log = path.with_name(f"{path.name}-wal")
+        refused = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        if not (refused and path.is_file()) or (log.exists() and log.stat().st_size):
+            raise
+        fixed = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        return sqlite3.connect(fixed, uri=True, isolation_level=None, check_same_thread=False)
+    return connection
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether this is no database of anyone yet."""
+    tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    return not tables and _pragma(connection, "application_id") == 0
+
+
+def _create(connection: sqlite3.Connection, facts: Mapping[str, str]) -> None:
+    for statement in filter(str.strip, _TABLES.split(";")):  # executescript would commit the transaction
+        connection.execute(statement)
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
+    connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {_SCHEMA}")
+
+
+def _insert(connection: sqlite3.Connection, row: Row, added: str) -> int:
+    id: int = connection.execute(
+        "INSERT INTO examples VALUES (NULL, ?, ?, ?, ?, ?) RETURNING id",
+        (row.label, row.name, json.dumps(dict(row.attributes)), added, row.feature),
+    ).fetchone()[0]
+    if row.original is not None:
+        connection.execute("INSERT INTO originals VALUES (?, ?)", (id, row.original))
+    return id
+
+
+def _known(connection: sqlite3.Connection, rows: Sequence[Row]) -> dict[tuple[str, bytes], int]:
+    """By label and digest, the examples that may be among the rows. Only pictures of an equal size are read."""
+    sizes = {(row.label, len(row.original)) for row in rows if row.original is not None}
+    query = """
+        SELECT label, picture, examples.id FROM json_each(?) AS asked
+        CROSS JOIN examples ON label = json_extract(asked.value, '$[0]')
+        JOIN originals ON originals.id = examples.id AND length(picture) = json_extract(asked.value, '$[1]')
+        ORDER BY examples.id DESC
+    """
+    found = connection.execute(query, (json.dumps(list(sizes)),))
+    return {(label, _digest(picture)): id for label, picture, id in found}
+
+
+def _digest(picture: bytes | None) -> bytes:
+    return hashlib.sha256(picture or b"").digest()
 
 
 def _whole(id: int) -> int:
