@@ -55,6 +55,12 @@ def test_a_full_disk_behind_standard_output(process: Callable[..., tuple[int, st
     assert status == 2 and said.startswith("lowshot: ") and said.count("\n") == 1 and "No space left" in said
 
 
+def test_a_warning_is_one_line(process: Callable[..., tuple[int, str]]) -> None:
+    command = ("evaluate", "characters", "digits", "--ways", "5", "--episodes", "5")
+    status, said = process(*command, stdout=subprocess.DEVNULL, LOWSHOT_CACHE="/dev/null/cache")
+    assert status == 0 and said.startswith("lowshot: ") and said.count("\n") == 1 and ".py" not in said
+
+
 def test_a_reader_who_has_seen_enough(process: Callable[..., tuple[int, str]]) -> None:
     reader, writer = os.pipe()
     os.close(reader)

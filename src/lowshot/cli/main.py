@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from contextlib import suppress
 from typing import Annotated, NoReturn
 
@@ -52,6 +53,7 @@ def main() -> None:
     """Run the command. What the user or the system got wrong ends in one line on standard error and status 2."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # an ASCII terminal shows a Greek alpha as \u03b1
+    warnings.showwarning = _warn
     try:
         status = _run()
         if sys.stdout:  # None where it was closed from the start
@@ -82,6 +84,11 @@ def _run() -> int:
         print(error.format_message())  # type: ignore[attr-defined]  # found by name above
         return 0
     return status if isinstance(status, int) else 0
+
+
+def _warn(message: Warning | str, *_where: object, **_more: object) -> None:
+    """One line, as errors are; where in the code it arose helps no user."""
+    print(f"lowshot: {printable(str(message))}", file=sys.stderr)
 
 
 def _silence() -> None:
