@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from PIL import Image
 
 from lowshot import __version__
 from lowshot.cli.tables import print_table, printable
@@ -55,8 +56,11 @@ def test_a_full_disk_behind_standard_output(process: Callable[..., tuple[int, st
     assert status == 2 and said.startswith("lowshot: ") and said.count("\n") == 1 and "No space left" in said
 
 
-def test_a_warning_is_one_line(process: Callable[..., tuple[int, str]]) -> None:
-    command = ("evaluate", "characters", "digits", "--ways", "5", "--episodes", "5")
+def test_a_warning_is_one_line(process: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    for file in ("one/1.png", "one/2.png", "two/1.png", "two/2.png"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        Image.new("L", (30, 30), 40 * int(file[4])).save(tmp_path / file)
+    command = ("evaluate", "characters", str(tmp_path), "--ways", "2", "--queries", "1", "--episodes", "5")
     status, said = process(*command, stdout=subprocess.DEVNULL, LOWSHOT_CACHE="/dev/null/cache")
     assert status == 0 and said.startswith("lowshot: ") and said.count("\n") == 1 and ".py" not in said
 
