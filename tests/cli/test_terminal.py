@@ -57,9 +57,10 @@ def test_a_full_disk_behind_standard_output(process: Callable[..., tuple[int, st
 
 
 def test_a_warning_is_one_line(process: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
-    for file in ("one/1.png", "one/2.png", "two/1.png", "two/2.png"):
-        (tmp_path / file).parent.mkdir(exist_ok=True)
-        Image.new("L", (30, 30), 40 * int(file[4])).save(tmp_path / file)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for number in range(501):  # more than are read anew each time
+            Image.new("L", (8, 8), number).save(tmp_path / name / f"{number}.png")
     command = ("evaluate", "characters", str(tmp_path), "--ways", "2", "--queries", "1", "--episodes", "5")
     status, said = process(*command, stdout=subprocess.DEVNULL, LOWSHOT_CACHE="/dev/null/cache")
     assert status == 0 and said.startswith("lowshot: ") and said.count("\n") == 1 and ".py" not in said
