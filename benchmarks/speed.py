@@ -70,6 +70,14 @@ def training() -> None:
         record(slug, "python benchmarks/training.py", f"training step, {name}", figures, measure, unit)
 
 
+def losses() -> None:
+    """Losses over all pairs and triplets of a batch."""
+    command, targets = "python benchmarks/losses.py", {"histogram": 100, "triplet": 3}
+    for kind, found in run(sys.executable, "benchmarks/losses.py").items():
+        title = f"{kind} loss of 256 features and its gradient, one thread, against pytorch-metric-learning"
+        record(f"losses-{kind}", command, title, found, "speedup", "×", better="higher", target=targets[kind])
+
+
 def whole_evaluation() -> None:
     """1000 episodes against embedding the images."""
     command = "lowshot evaluate characters omniglot:vinyals-test --json"
@@ -96,4 +104,5 @@ if __name__ == "__main__":
     whole_evaluation()
     start()
     training()
+    losses()
     write_results()

@@ -42,7 +42,7 @@ def test_every_sequence_is_valid(drawn: tuple[NDArray[np.int64], dict[str, int]]
     assert sequences.items.shape == sequences.slots.shape == (len(sequences), ways * presentations)
     for items, slots, times in zip(sequences.items, sequences.slots, sequences.times, strict=True):
         assert len(set(items.tolist())) == len(items)  # no item twice
-        assert Counter(slots.tolist()) == {way: presentations for way in range(ways)}
+        assert Counter(slots.tolist()) == dict.fromkeys(range(ways), presentations)
         classes = {(slot, label) for slot, label in zip(slots.tolist(), labels[items].tolist(), strict=True)}
         assert len(classes) == len({slot for slot, _ in classes}) == len({label for _, label in classes}) == ways
         for way in range(ways):
@@ -104,7 +104,7 @@ def test_classes_of_a_sequence_have_different_words(letters: int, length: int, s
     ways = data.draw(st.integers(1, min(20, letters**length)))
     words = spelling.draw(7, ways, seed=seed)
     assert words.shape == (7, ways, length)
-    assert 0 <= words.min() and words.max() < letters
+    assert words.min() >= 0 and words.max() < letters
     assert all(len({tuple(word) for word in sequence.tolist()}) == ways for sequence in words)
     assert (words == spelling.draw(7, ways, seed=seed)).all()
 

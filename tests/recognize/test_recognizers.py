@@ -14,7 +14,7 @@ from sklearn.neighbors import NearestNeighbors as Finder
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lowshot.errors import ConfigError, LowshotError, ShapeError
-from lowshot.recognize import NearestNeighbors, NearestPrototype
+from lowshot.recognize import MahalanobisPrototype, NearestNeighbors, NearestPrototype
 from lowshot.recognize.recognizer import Recognizer
 
 EVERY: list[Recognizer] = [
@@ -24,6 +24,7 @@ EVERY: list[Recognizer] = [
     NearestNeighbors(),
     NearestNeighbors(k=3, distance="cosine"),
     NearestNeighbors(k=2, distance="l1"),
+    MahalanobisPrototype(),
 ]
 every = pytest.mark.parametrize("recognizer", EVERY, ids=repr)
 
@@ -39,7 +40,7 @@ def _queries(seed: int = 9) -> Any:
     return np.random.default_rng(seed).normal(2, 3, size=(40, 5))
 
 
-@parametrize_with_checks([NearestPrototype(), NearestNeighbors(), NearestNeighbors(k=3)])
+@parametrize_with_checks([NearestPrototype(), NearestNeighbors(), NearestNeighbors(k=3), MahalanobisPrototype()])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_accepts_it(estimator: Any, check: Any) -> None:
     check(estimator)

@@ -7,6 +7,7 @@ has comparisons to beat, :mod:`lowshot.evaluate.results` keeps what was measured
 from lowshot.evaluate.episodes import Answering, EpisodeScores, score_answers, score_episodes
 from lowshot.evaluate.lake import LakeResult, lake, lake_of
 from lowshot.evaluate.nway import NWayResult, nway, nway_of
+from lowshot.evaluate.semi import SemiResult, semi, semi_of
 from lowshot.evaluate.verify import VerifyResult, verify, verify_of
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "EpisodeScores",
     "LakeResult",
     "NWayResult",
+    "SemiResult",
     "VerifyResult",
     "lake",
     "lake_of",
@@ -21,6 +23,8 @@ __all__ = [
     "nway_of",
     "score_answers",
     "score_episodes",
+    "semi",
+    "semi_of",
     "verify",
     "verify_of",
 ]

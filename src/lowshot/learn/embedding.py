@@ -14,12 +14,12 @@ from typing import Literal, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lowshot.data import EpisodeSampler
-from lowshot.learn.distances import distances
+from lowshot.learn.distances import distances, mahalanobis
 from lowshot.learn.method import EpisodeBatch, Exported, Method, MethodConfig
 from lowshot.learn.networks import ConvNet, StemNet
 from lowshot.learn.regularize import mix, soft_cross_entropy
@@ -43,12 +43,25 @@ class EmbeddingConfig(NetworkConfig):
     """How features are compared.
 
     Attributes:
-        distance: ``euclidean`` is the squared one; ``cosine`` compares directions only, of features at unit length.
+        distance: ``euclidean`` is the squared one; ``cosine`` compares directions only, of features at unit length;
+            ``mahalanobis`` compares with class means in the light of how the support set spreads, see
+            :func:`~lowshot.learn.distances.mahalanobis`.
         compare: a query with each class's mean (``prototype``) or with its nearest example (``neighbor``).
     """
 
-    distance: Literal["euclidean", "cosine", "l1"] = "euclidean"
+    distance: Literal["euclidean", "cosine", "l1", "mahalanobis"] = "euclidean"
     compare: Literal["prototype", "neighbor"] = "prototype"
+
+    @model_validator(mode="after")
+    def _means_have_spread(self) -> EmbeddingConfig:
+        if self.distance == "mahalanobis" and self.compare == "neighbor":
+            raise ValueError("the mahalanobis distance is one from class means: leave compare=prototype")
+        return self
+
+    @property
+    def obstacle(self) -> str:
+        """Only the Mahalanobis distance is none between two features."""
+        return "the spread of the whole support set is part of a distance" if self.distance == "mahalanobis" else ""
 
 
 EmbeddingT = TypeVar("EmbeddingT", bound=EmbeddingConfig)
@@ -74,6 +87,8 @@ class EmbeddingMethod(Method[EmbeddingT]):
 
     def scores(self, support_EWKD: Tensor, query_EMD: Tensor) -> Tensor:
         """Negative distance to each class, (E, M, W)."""
+        if self.config.distance == "mahalanobis":
+            return -mahalanobis(query_EMD, support_EWKD)
         if self.config.compare == "prototype":
             return -distances(query_EMD, support_EWKD.mean(dim=2), self.config.distance)
         each_EMN = -distances(query_EMD, support_EWKD.flatten(1, 2), self.config.distance)
@@ -82,6 +97,8 @@ class EmbeddingMethod(Method[EmbeddingT]):
 
     def exported(self) -> Exported:
         """The network itself."""
+        if self.config.obstacle or self.config.distance == "mahalanobis":
+            return super().exported()
         return Exported(_Embed(self), self.network.features, self.config.distance, self.config.compare)
 
 

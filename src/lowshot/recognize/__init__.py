@@ -1,7 +1,26 @@
 """Features in, answers out: recognizers in scikit-learn's conventions, and when to say "unknown"."""
 
+from lowshot.recognize.agreement import Agreement, agreement
 from lowshot.recognize.distances import Distance, distances
+from lowshot.recognize.linear_probe import CosineClassifier, LinearProbe
+from lowshot.recognize.mahalanobis import MahalanobisPrototype
 from lowshot.recognize.neighbors import NearestNeighbors
 from lowshot.recognize.prototypes import NearestPrototype
+from lowshot.recognize.self_training import SelfTraining
+from lowshot.recognize.simple_shot import SimpleShot
+from lowshot.recognize.soft_kmeans import SoftKMeans
 
-__all__ = ["Distance", "NearestNeighbors", "NearestPrototype", "distances"]
+__all__ = [
+    "Agreement",
+    "CosineClassifier",
+    "Distance",
+    "LinearProbe",
+    "MahalanobisPrototype",
+    "NearestNeighbors",
+    "NearestPrototype",
+    "SelfTraining",
+    "SimpleShot",
+    "SoftKMeans",
+    "agreement",
+    "distances",
+]

@@ -2,12 +2,22 @@
 
 from lowshot.errors import ConfigError
 from lowshot.learn.method import Method
+from lowshot.learn.methods.contrastive import ContrastiveLoss
+from lowshot.learn.methods.histogram import HistogramLoss
+from lowshot.learn.methods.matching import MatchingNetworks
 from lowshot.learn.methods.prototypical import PrototypicalNetworks
+from lowshot.learn.methods.quadruplet import QuadrupletLoss
 from lowshot.learn.methods.siamese import SiameseNetworks
+from lowshot.learn.methods.triplet import TripletNetworks
 
 METHODS: tuple[type[Method], ...] = (  # type: ignore[type-arg]
     PrototypicalNetworks,
+    MatchingNetworks,
     SiameseNetworks,
+    TripletNetworks,
+    QuadrupletLoss,
+    HistogramLoss,
+    ContrastiveLoss,
 )
 
 

@@ -22,10 +22,10 @@ class PrototypicalConfig(EpisodeConfig):
     """Defaults: the paper's Omniglot setting (§3.1): 60-way training with as many shots as at test time.
 
     The paper compares Euclidean distances; ``distance="cosine"`` compares directions only, with a learned scale in place
-    of the features' length.
+    of the features' length, ``distance="mahalanobis"`` weighs directions by how the support set spreads (Simple CNAPS).
     """
 
-    distance: Literal["euclidean", "cosine"] = "euclidean"
+    distance: Literal["euclidean", "cosine", "mahalanobis"] = "euclidean"
     compare: Literal["prototype"] = "prototype"
 
 
@@ -47,6 +47,8 @@ class PrototypicalNetworks(EpisodeMethod[PrototypicalConfig]):
 
     def scores(self, support_EWKD: Tensor, query_EMD: Tensor) -> Tensor:
         """Negative distance to each class mean, (E, M, W)."""
+        if self.config.distance == "mahalanobis":
+            return super().scores(support_EWKD, query_EMD)
         prototypes_EWD = support_EWKD.mean(dim=2)
         negative_EMW = -distances(query_EMD, prototypes_EWD, self.config.distance)
         return negative_EMW if self.log_scale is None else negative_EMW * self.log_scale.exp()
