@@ -4,6 +4,7 @@ import time
 import zipfile
 from collections import Counter
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_missing_files_name_the_official_address(no_data: Path, monkeypatch: pyt
 
 
 def _no_network(*_: object, **__: object) -> None:
-    raise OSError("no network")
+    raise URLError("no network")
 
 
 @pytest.mark.parametrize("content", ["no zip", "another zip"])
