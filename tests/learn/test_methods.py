@@ -37,18 +37,22 @@ def test_presets_are_valid(method: type[Method[Any]]) -> None:
 
 
 @every_method
+@torch.no_grad()
 def test_scores_are_per_episode_and_way(method: type[Method[Any]]) -> None:
-    chosen = small(method)
+    chosen = small(method).eval()
     size = chosen.config.size
-    features = chosen.embed(torch.rand(4 * 3 * 2 + 4 * 6, 1, size, size))
-    scores = chosen.scores(features[:24].view(4, 3, 2, -1), features[24:].view(4, 6, -1))
+    support, query = chosen.embed(torch.rand(4 * 3 * 2 + 4 * 6, 1, size, size)).tensor_split([24])
+    support, query = support.unflatten(0, (4, 3, 2)), query.unflatten(0, (4, 6))
+    scores = chosen.scores(support, query)
     assert scores.shape == (4, 6, 3)
-    # an episode's scores do not depend on the episodes beside it
-    alone = chosen.scores(features[:6].view(1, 3, 2, -1), features[24:30].view(1, 6, -1))
-    torch.testing.assert_close(alone, scores[:1], atol=1e-4, rtol=1e-4)
+    # an episode's scores depend neither on the episodes beside it nor on its other queries
+    torch.testing.assert_close(chosen.scores(support[:1], query[:1]), scores[:1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(chosen.scores(support, query[:, 2:3]), scores[:, 2:3], atol=1e-4, rtol=1e-4)
 
 
-@every_method
+@pytest.mark.parametrize(
+    "method", [each for each in METHODS if not small(each).config.obstacle], ids=lambda method: method.record.name
+)
 def test_an_example_of_itself_fits_best(method: type[Method[Any]]) -> None:
     chosen = small(method).eval()
     features = chosen.embed(torch.rand(5, 1, chosen.config.size, chosen.config.size))

@@ -21,6 +21,7 @@ from lowshot.data import Examples, ImageForm
 from lowshot.encoder import Encoder
 from lowshot.errors import DataError, TrainingError
 from lowshot.learn.batches import Batches
+from lowshot.learn.classification import ClassificationMethod
 from lowshot.learn.distances import distances
 from lowshot.learn.method import Method
 from lowshot.learn.methods import METHODS
@@ -50,11 +51,16 @@ def noise() -> Examples:
     )
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.record.name)
+FEATURES = [each for each in METHODS if not (each.Config().obstacle or issubclass(each, ClassificationMethod))]
+"""Methods of distances between features. What others learn in seconds is tested in the file of each."""
+
+
+@pytest.mark.parametrize("method", FEATURES, ids=lambda method: method.record.name)
 def test_seconds_of_training_beat_an_untrained_network(
     method: type[Method[Any]], characters: Callable[[ImageForm], tuple[Examples, Examples]]
 ) -> None:
-    config, recipe = configure(method, "cpu", {"steps": 60, "average": 0.9, "val_episodes": 100, "distortion": {}})
+    settings = {"steps": 60, "average": 0.9, "validations": 2, "val_episodes": 100, "distortion": {}}
+    config, recipe = configure(method, "cpu", settings)
     small = {"ways": 30, "queries": 2, "pairs": 60, "filters": 32}
     config = config.model_copy(update={key: value for key, value in small.items() if key in type(config).model_fields})
     background, held_out = characters(config.form)

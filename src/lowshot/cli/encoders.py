@@ -27,6 +27,8 @@ class Protocol(StrEnum):
     nway = "nway"
     lake = "lake"
     verify = "verify"
+    sequence = "sequence"
+    semi = "semi"
 
 
 def train(
@@ -86,38 +88,57 @@ def evaluate(
     ],
     data: DataArgument,
     protocol: Annotated[
-        Protocol, typer.Option(help="Episodes, Lake's 400 trials, or same/different pairs.")
+        Protocol, typer.Option(help="Episodes, Lake's 400 trials, same/different pairs, sequences, or unlabeled items.")
     ] = Protocol.nway,
-    ways: Annotated[int | None, typer.Option(min=2, help="nway: classes an episode.  [default: 20]")] = None,
-    shots: Annotated[int | None, typer.Option(min=1, help="nway: support examples a class.  [default: 1]")] = None,
-    queries: Annotated[int | None, typer.Option(min=1, help="nway: queries a class.  [default: 5]")] = None,
-    episodes: Annotated[int | None, typer.Option(min=1, help="nway: episodes.  [default: 1000]")] = None,
+    ways: Annotated[
+        int | None, typer.Option(min=2, help="Classes an episode or sequence.  [default: nway 20, others 5]")
+    ] = None,
+    shots: Annotated[
+        int | None, typer.Option(min=1, help="nway, semi: support examples a class.  [default: 1]")
+    ] = None,
+    queries: Annotated[int | None, typer.Option(min=1, help="nway, semi: queries a class.  [default: 5]")] = None,
+    episodes: Annotated[int | None, typer.Option(min=1, help="nway, semi: episodes.  [default: 1000]")] = None,
     within: Annotated[
-        str | None, typer.Option(help="nway: an attribute that an episode must not mix, such as alphabet.")
+        str | None, typer.Option(help="nway, semi: an attribute that an episode must not mix, such as alphabet.")
     ] = None,
     pairs: Annotated[int | None, typer.Option(min=4, help="verify: pairs.  [default: 10000]")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="nway, verify: of what is drawn.  [default: 0]")] = None,
+    presentations: Annotated[
+        int | None, typer.Option(min=1, help="sequence: items of each class.  [default: 10]")
+    ] = None,
+    sequences: Annotated[int | None, typer.Option(min=1, help="sequence: how many.  [default: 1000]")] = None,
+    unlabeled: Annotated[
+        int | None, typer.Option(min=1, help="semi: unlabeled items of each class.  [default: 5]")
+    ] = None,
+    distractors: Annotated[
+        int | None, typer.Option(min=0, help="semi: more classes with unlabeled items only.  [default: 0]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of what is drawn; not for lake.  [default: 0]")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure an encoder on classes it has not seen."""
     from lowshot import evaluate as room
     from lowshot.data import load
 
-    given = {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "within": within}
-    options = _applicable(protocol, given | {"pairs": pairs, "seed": seed})
+    given = {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "within": within, "pairs": pairs}
+    given |= {"presentations": presentations, "sequences": sequences}
+    options = _applicable(protocol, given | {"unlabeled": unlabeled, "distractors": distractors, "seed": seed})
+    if protocol is Protocol.lake and data != "omniglot":
+        raise DataError(f"Lake's trials are Omniglot's: write `lowshot evaluate {encoder} omniglot --protocol lake`")
     chosen, form = _model(encoder)
-    if protocol is Protocol.lake:
-        if data != "omniglot":
-            raise DataError(
-                f"Lake's trials are Omniglot's: write `lowshot evaluate {encoder} omniglot --protocol lake`"
-            )
-        result: Report = room.lake_of(chosen)
-    elif protocol is Protocol.verify and isinstance(chosen, room.Answering):
-        raise ConfigError(f"{encoder} gives no features to compare pairs by: choose --protocol nway or lake")
-    elif protocol is Protocol.verify:
-        result = room.verify_of(chosen, load(data, form), **options)
-    else:
-        result = room.nway_of(chosen, load(data, form), **options)
+    if protocol in (Protocol.verify, Protocol.semi) and isinstance(chosen, room.Answering):
+        raise ConfigError(f"{encoder} gives no features to compare: choose --protocol nway or lake")
+    result: Report
+    match protocol:
+        case Protocol.lake:
+            result = room.lake_of(chosen)
+        case Protocol.verify:
+            result = room.verify_of(chosen, load(data, form), **options)
+        case Protocol.sequence:
+            result = room.sequential_of(chosen, load(data, form), **options)
+        case Protocol.semi:
+            result = room.semi_of(chosen, load(data, form), **options)
+        case Protocol.nway:
+            result = room.nway_of(chosen, load(data, form), **options)
     print(json.dumps(result.as_dict(), allow_nan=False) if as_json else result)
 
 
@@ -136,6 +157,8 @@ _OPTIONS = {
     Protocol.nway: {"ways", "shots", "queries", "episodes", "within", "seed"},
     Protocol.lake: set(),
     Protocol.verify: {"pairs", "seed"},
+    Protocol.sequence: {"ways", "presentations", "sequences", "seed"},
+    Protocol.semi: {"ways", "shots", "unlabeled", "distractors", "queries", "episodes", "within", "seed"},
 }
 
 

@@ -8,6 +8,7 @@ from lowshot.evaluate.episodes import Answering, EpisodeScores, score_answers, s
 from lowshot.evaluate.lake import LakeResult, lake, lake_of
 from lowshot.evaluate.nway import NWayResult, nway, nway_of
 from lowshot.evaluate.semi import SemiResult, semi, semi_of
+from lowshot.evaluate.sequences import SequentialResult, sequential, sequential_of
 from lowshot.evaluate.verify import VerifyResult, verify, verify_of
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "LakeResult",
     "NWayResult",
     "SemiResult",
+    "SequentialResult",
     "VerifyResult",
     "lake",
     "lake_of",
@@ -25,6 +27,8 @@ __all__ = [
     "score_episodes",
     "semi",
     "semi_of",
+    "sequential",
+    "sequential_of",
     "verify",
     "verify_of",
 ]

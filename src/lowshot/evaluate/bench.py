@@ -1,6 +1,7 @@
 """Every method on one footing: trained on the same background sets, measured by the same protocols.
 
-A *track* is a background set and the numbers measured after training on it. A number whose result file was made with the
+A *track* is a background set and the numbers measured after training on it; tracks of one background set share what was
+trained. A number whose result file was made with the
 same settings is not measured again, nor is a method trained whose file is there, so a run that was stopped goes on.
 """
 
@@ -19,9 +20,10 @@ from lowshot.errors import ConfigError
 from lowshot.evaluate.episodes import Answering
 from lowshot.evaluate.lake import lake_of
 from lowshot.evaluate.nway import nway_of
-from lowshot.evaluate.published import LAKE, PUBLISHED, TARGETS
+from lowshot.evaluate.published import LAKE, PRESENTATIONS, PUBLISHED, TARGETS
 from lowshot.evaluate.report import Report
 from lowshot.evaluate.results import FOLDER, Budget, Result
+from lowshot.evaluate.sequences import sequential_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,6 +58,16 @@ class Track:
     columns: tuple[Column, ...]
 
 
+def _presentation(presentation: int, name: str) -> Column:
+    def measure(model: Any) -> Report:
+        form = model.form if isinstance(model, Answering) else model.card.form
+        return sequential_of(model, load(data, form)).at(presentation)
+
+    data = "omniglot:vinyals-test"
+    options = f"{data} --protocol sequence --ways 5 --presentations 10 --sequences 1000 --seed 0"
+    return Column(name, options, data, measure, "accuracy")
+
+
 def _nway(ways: int, shots: int) -> Column:
     def measure(model: Any) -> Report:
         form = model.form if isinstance(model, Answering) else model.card.form
@@ -78,6 +90,12 @@ TRACKS = (
         "Lake's 400 trials",
         "omniglot:background?rotations=4",
         (Column(LAKE, "omniglot --protocol lake", "omniglot", lake_of, "error"),),
+    ),
+    Track(
+        "sequences",
+        "5-way sequences",
+        "omniglot:vinyals-trainval",
+        tuple(_presentation(k, name) for k, name in zip((2, 5, 10), PRESENTATIONS, strict=True)),
     ),
 )
 
@@ -139,7 +157,7 @@ class Bench:
         config, _ = configure(find_method(method), self.preset, {})
         suffix = SUFFIX if config.obstacle else ".onnx"
         digest = self._digest(method, track)[:8]
-        file = self.trained / f"{method}-{self.preset}-{track.name}-{digest}{suffix}"
+        file = self.trained / f"{method}-{self.preset}-{digest}{suffix}"
         if not file.is_file():
             self.trained.mkdir(parents=True, exist_ok=True)
             command = (

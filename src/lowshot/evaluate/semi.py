@@ -21,9 +21,10 @@ from lowshot.errors import ConfigError, ShapeError
 from lowshot.evaluate.episodes import checked
 from lowshot.evaluate.report import Report, percent
 from lowshot.evaluate.statistics import mean_ci95
+from lowshot.recognize.soft_kmeans import SoftKMeans
 
 if TYPE_CHECKING:
-    from lowshot.encoder import Encoder
+    from lowshot.encoder import Card, Encoder
 
 
 class SemiRecognizer(Protocol):
@@ -156,7 +157,7 @@ def semi(
 def semi_of(
     encoder: Encoder,
     examples: Examples,
-    recognizer: SemiRecognizer,
+    recognizer: SemiRecognizer | None = None,
     *,
     ways: int = 5,
     shots: int = 1,
@@ -175,7 +176,6 @@ def semi_of(
     Example:
         >>> from lowshot import Encoder
         >>> from lowshot.data import load
-        >>> from lowshot.recognize import SoftKMeans
         >>> encoder = Encoder.load("characters")
         >>> digits = load("digits", encoder.card.form)
         >>> result = semi_of(encoder, digits, SoftKMeans("cosine", temperature=0.05), unlabeled=20, episodes=100)
@@ -189,7 +189,7 @@ def semi_of(
     result = semi(
         features,
         examples.labels,
-        recognizer,
+        recognizer or _soft_k_means(encoder.card, masked=distractors > 0),
         ways=ways,
         shots=shots,
         unlabeled=unlabeled,
@@ -201,3 +201,9 @@ def semi_of(
         class_names=examples.classes,
     )
     return replace(result, seconds=perf_counter() - started, embed_seconds=embedded - started)
+
+
+def _soft_k_means(card: Card, masked: bool) -> SoftKMeans:
+    """With the settings that its documentation calls a fair start."""
+    temperature = 0.05 if card.distance == "cosine" else 1.0
+    return SoftKMeans(card.distance, card.negative, temperature, mask=(0.6, 20) if masked else None)

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowshot.data import EpisodeSampler, Examples, ImageForm, Spelling, draw_sequences
-from lowshot.errors import ShapeError
-from lowshot.evaluate.episodes import batched_distances, checked
+from lowshot.errors import ConfigError, ShapeError
+from lowshot.evaluate.episodes import Answering, batched_distances, checked
 from lowshot.evaluate.report import Report, percent
 from lowshot.evaluate.statistics import mean_ci95
 from lowshot.recognize.distances import Distance, unit
@@ -53,10 +53,41 @@ class SequentialResult(Report):
     presentations: int
     seed: int
 
+    def at(self, presentation: int) -> PresentationResult:
+        """The accuracy at one presentation. Raises ConfigError where there were not so many."""
+        if not 1 <= presentation <= self.presentations:
+            raise ConfigError(f"presentations are 1 to {self.presentations}, not {presentation}")
+        return PresentationResult(
+            accuracy=self.accuracy[presentation - 1],
+            ci95=self.ci95[presentation - 1],
+            presentation=presentation,
+            sequences=self.sequences,
+            ways=self.ways,
+            seed=self.seed,
+            seconds=self.seconds,
+            embed_seconds=self.embed_seconds,
+        )
+
     def __str__(self) -> str:
         shown = [k for k in (1, 2, 3, 5, 10) if k < self.presentations] + [self.presentations]
         each = ", ".join(f"{k}: {percent(self.accuracy[k - 1], self.ci95[k - 1])}" for k in shown)
         return f"{self.ways}-way, at presentation {each}, over {self.sequences} sequences ({self.seconds:.1f} s)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PresentationResult(Report):
+    """Accuracy at one presentation, a fraction, with the half width of its 95 % interval."""
+
+    accuracy: float
+    ci95: float | None
+    presentation: int
+    sequences: int
+    ways: int
+    seed: int
+
+    def __str__(self) -> str:
+        found = percent(self.accuracy, self.ci95)
+        return f"{self.ways}-way, presentation {self.presentation}: {found} over {self.sequences} sequences"
 
 
 def sequential(
@@ -172,7 +203,7 @@ class Presenting(Protocol):
 
 
 def sequential_of(
-    model: Encoder | Presenting,
+    model: Encoder | Presenting | Answering,
     examples: Examples,
     *,
     ways: int = 5,
@@ -181,6 +212,9 @@ def sequential_of(
     seed: int = 0,
 ) -> SequentialResult:
     """Evaluate a network with a memory, or the nearest neighbor on an encoder's features; see :func:`sequential`.
+
+    Raises:
+        ConfigError: a method that answers whole episodes only.
 
     Example:
         >>> from lowshot import Encoder
@@ -195,6 +229,8 @@ def sequential_of(
     options["class_names"] = examples.classes
     if isinstance(model, Presenting):
         return sequential(model.present, examples.items, examples.labels, spelling=model.spelling, **options)
+    if isinstance(model, Answering):
+        raise ConfigError("this method answers whole episodes, not one item after another: choose nway or lake")
     features = model.embed(examples.items)
     embedded = perf_counter()
     compare = partial(nearest_neighbor, distance=model.card.distance, negative=model.card.negative)

@@ -9,7 +9,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -37,6 +37,10 @@ class NetworkConfig(MethodConfig):
     network: Literal["conv4", "stem"] = "conv4"
     filters: int = Field(default=64, ge=1)
     dropout: float = Field(default=0, ge=0, lt=1)
+
+
+STEM: dict[str, Any] = {"network": "stem", "size": 42, "filters": 96}
+"""What the ``cpu`` presets use of methods whose papers have no network for Omniglot, or one too large for two cores."""
 
 
 class EmbeddingConfig(NetworkConfig):

@@ -17,17 +17,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from lowshot.data import ImageForm
+from lowshot.data import ImageForm, Spelling
 from lowshot.disk import write_atomically
 from lowshot.errors import EncoderError, LowshotError
 from lowshot.learn.batches import to_device
 from lowshot.learn.method import Method
 from lowshot.learn.methods import find_method
+from lowshot.learn.sequence import SequenceMethod
 from lowshot.learn.trainer import embed_all
 
 SUFFIX = ".safetensors"
 _KEY = "lowshot.method"
-_TOGETHER = 100  # episodes answered at once
+_TOGETHER = 100  # episodes or sequences answered at once
 
 
 class Story(BaseModel):
@@ -78,6 +79,30 @@ class SavedMethod:
         return scores.float().numpy()
 
 
+@dataclass(frozen=True)
+class SavedSequenceMethod(SavedMethod):
+    """A trained method that answers one item after another, too; see :class:`~lowshot.evaluate.sequences.Presenting`."""
+
+    method: SequenceMethod[Any]
+
+    @property
+    def spelling(self) -> Spelling:
+        """The labels it can give."""
+        config = self.method.config
+        spelling: Spelling = config.spelling
+        return spelling
+
+    def present(
+        self, items: NDArray[np.uint8], index_ST: NDArray[np.int64], labels_STL: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """The likeliest label at each time (S, T, L), from packed items (n, H, W, C), their indices and their labels."""
+        features_ND = embed_all(self.method, to_device(items, torch.device("cpu")))
+        index, labels = (torch.from_numpy(each).split(_TOGETHER) for each in (index_ST, labels_STL))
+        with torch.no_grad():
+            answers = [self.method.present(features_ND[rows], known) for rows, known in zip(index, labels, strict=True)]
+        return torch.cat(answers).numpy()
+
+
 def save_method(path: Path, method: Method[Any], story: Story) -> None:
     """Write weights and story, all or nothing."""
     weights = {key: value.detach().cpu().contiguous() for key, value in method.state_dict().items()}
@@ -97,7 +122,8 @@ def load_method(path: Path) -> SavedMethod:
         raise EncoderError(f"{path} holds no method of this version of lowshot: {_first_line(error)}") from None
     except LowshotError as error:
         raise EncoderError(f"{path}: {error}") from None
-    return SavedMethod(method.eval(), story)
+    method.eval()
+    return SavedSequenceMethod(method, story) if isinstance(method, SequenceMethod) else SavedMethod(method, story)
 
 
 def _first_line(error: Exception) -> str:

@@ -21,12 +21,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from lowshot.data import EpisodeSampler, ImageForm, Spelling, draw_sequences
-from lowshot.learn.batches import to_device
+from lowshot.data import EpisodeSampler, Spelling, draw_sequences
 from lowshot.learn.external_memory import State
 from lowshot.learn.method import Method, MethodConfig
 from lowshot.learn.networks import ConvNet
-from lowshot.learn.trainer import embed_all
 
 PAPER: dict[str, Any] = {"steps": 100_000, "lr": 1e-4, "clip": 10, "val_ways": 5}
 """The paper's training, but for the optimizer."""
@@ -34,7 +32,6 @@ PAPER: dict[str, Any] = {"steps": 100_000, "lr": 1e-4, "clip": 10, "val_ways": 5
 CPU: dict[str, Any] = {"minutes": 25, "lr": 1e-3, "schedule": "cosine", "clip": 10, "val_ways": 5}
 """What the ``cpu`` presets share."""
 
-_TOGETHER = 100  # sequences presented at once
 _QUERIES = 2048  # queries asked at once: each takes a memory of its own
 
 
@@ -193,33 +190,3 @@ def _slots(labels_ST: Tensor) -> Tensor:
 def _take(rows_SNX: Tensor, index_ST: Tensor) -> Tensor:
     """Some rows of each sequence, (S, T, X)."""
     return rows_SNX.gather(1, index_ST[..., None].expand(-1, -1, rows_SNX.shape[2]))
-
-
-@dataclass(frozen=True)
-class Presenter:
-    """A trained method that answers sequences, for :func:`lowshot.evaluate.sequences.sequential_of`."""
-
-    method: SequenceMethod[Any]
-
-    @property
-    def form(self) -> ImageForm:
-        """The pixels it takes."""
-        form: ImageForm = self.method.config.form
-        return form
-
-    @property
-    def spelling(self) -> Spelling:
-        """The labels it can give."""
-        spelling: Spelling = self.method.config.spelling
-        return spelling
-
-    def present(
-        self, items: NDArray[np.uint8], index_ST: NDArray[np.int64], labels_STL: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """The likeliest label at each time (S, T, L), from packed items (n, H, W, C), their indices and their labels."""
-        self.method.eval()
-        features_ND = embed_all(self.method, to_device(items, torch.device("cpu")))
-        parts = [torch.from_numpy(each).split(_TOGETHER) for each in (index_ST, labels_STL)]
-        with torch.no_grad():
-            answers = [self.method.present(features_ND[index], labels) for index, labels in zip(*parts, strict=True)]
-        return torch.cat(answers).numpy()

@@ -2,13 +2,22 @@
 
 from lowshot.errors import ConfigError
 from lowshot.learn.method import Method
+from lowshot.learn.methods.classifier import BackgroundClassifier
 from lowshot.learn.methods.contrastive import ContrastiveLoss
 from lowshot.learn.methods.histogram import HistogramLoss
+from lowshot.learn.methods.learned_distance import LearnedDistance
+from lowshot.learn.methods.lstm import LSTMNetwork
 from lowshot.learn.methods.matching import MatchingNetworks
+from lowshot.learn.methods.memory_augmented import MemoryAugmentedNetwork
+from lowshot.learn.methods.meta_lstm import MetaLSTM
 from lowshot.learn.methods.prototypical import PrototypicalNetworks
+from lowshot.learn.methods.pseudo_labels import PseudoLabels
 from lowshot.learn.methods.quadruplet import QuadrupletLoss
+from lowshot.learn.methods.relation import RelationNetworks
 from lowshot.learn.methods.siamese import SiameseNetworks
+from lowshot.learn.methods.transfer import Transfer
 from lowshot.learn.methods.triplet import TripletNetworks
+from lowshot.learn.methods.weak_labels import WeakLabels
 
 METHODS: tuple[type[Method], ...] = (  # type: ignore[type-arg]
     PrototypicalNetworks,
@@ -18,6 +27,15 @@ METHODS: tuple[type[Method], ...] = (  # type: ignore[type-arg]
     QuadrupletLoss,
     HistogramLoss,
     ContrastiveLoss,
+    LearnedDistance,
+    RelationNetworks,
+    MetaLSTM,
+    MemoryAugmentedNetwork,
+    LSTMNetwork,
+    BackgroundClassifier,
+    Transfer,
+    PseudoLabels,
+    WeakLabels,
 )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lowshot.learn.augment import LIGHT
 from lowshot.learn.distances import distances
-from lowshot.learn.embedding import BalancedConfig, BalancedMethod
+from lowshot.learn.embedding import STEM, BalancedConfig, BalancedMethod
 from lowshot.learn.losses import contrastive, root
 from lowshot.learn.method import Record
 from lowshot.learn.recipe import CPU
@@ -38,7 +38,7 @@ class ContrastiveLoss(BalancedMethod[ContrastiveConfig]):
     Config = ContrastiveConfig
     presets: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {
         "paper": {"method": {}, "recipe": {"steps": 25_000, "lr": 1e-3}},
-        "cpu": {"method": {}, "recipe": CPU | {"distortion": LIGHT.model_dump()}},
+        "cpu": {"method": STEM, "recipe": CPU | {"distortion": LIGHT.model_dump()}},
     }
 
     def loss_of(self, features_ND: Tensor, labels_N: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lowshot.learn.augment import LIGHT
 from lowshot.learn.distances import distances
-from lowshot.learn.embedding import BalancedConfig, BalancedMethod
+from lowshot.learn.embedding import STEM, BalancedConfig, BalancedMethod
 from lowshot.learn.losses import histogram
 from lowshot.learn.method import Record
 from lowshot.learn.recipe import CPU
@@ -45,7 +45,7 @@ class HistogramLoss(BalancedMethod[HistogramConfig]):
                 **{"schedule": "decay", "decay": 0.1, "decay_every": 100_000},
             },
         },
-        "cpu": {"method": {}, "recipe": CPU | {"distortion": LIGHT.model_dump()}},
+        "cpu": {"method": STEM, "recipe": CPU | {"distortion": LIGHT.model_dump()}},
     }
 
     def loss_of(self, features_ND: Tensor, labels_N: Tensor) -> Tensor:

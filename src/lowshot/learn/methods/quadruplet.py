@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lowshot.learn.augment import LIGHT
 from lowshot.learn.distances import distances
-from lowshot.learn.embedding import BalancedConfig, BalancedMethod
+from lowshot.learn.embedding import STEM, BalancedConfig, BalancedMethod
 from lowshot.learn.losses import hinge, quadruplets, spread, symmetric
 from lowshot.learn.method import Record
 from lowshot.learn.recipe import CPU
@@ -54,7 +54,7 @@ class QuadrupletLoss(BalancedMethod[QuadrupletConfig]):
     presets: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {
         "paper": {"method": {}, "recipe": {"steps": 25_000, "lr": 1e-3}},
         "cpu": {
-            "method": {"margin": 0.1, "second_margin": 0.05, "adaptive": False},  # adaptive ones shrink with the spread
+            "method": STEM | {"margin": 0.1, "second_margin": 0.05, "adaptive": False},  # adaptive ones shrink
             "recipe": CPU | {"distortion": LIGHT.model_dump()},
         },
     }

@@ -21,7 +21,7 @@ from torch.nn import functional
 from lowshot.data import EpisodeSampler
 from lowshot.learn.augment import KOCH
 from lowshot.learn.distances import distances
-from lowshot.learn.embedding import NetworkConfig, make_network
+from lowshot.learn.embedding import STEM, NetworkConfig, make_network
 from lowshot.learn.method import Exported, Method, PairBatch, Record
 from lowshot.learn.networks import ConvNet, KochNet, StemNet
 from lowshot.learn.recipe import CPU
@@ -72,10 +72,7 @@ class SiameseNetworks(Method[SiameseConfig]):
             },
         },
         "cpu": {
-            "method": {
-                **{"network": "stem", "size": 42, "filters": 96},
-                **{"pairs": 180, "same": 1.0, "crossed": True, "calm_start": True},
-            },
+            "method": STEM | {"pairs": 180, "same": 1.0, "crossed": True, "calm_start": True},
             "recipe": CPU,
         },
     }

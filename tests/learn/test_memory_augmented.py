@@ -16,7 +16,7 @@ from lowshot.data import EpisodeSampler
 from lowshot.errors import ConfigError
 from lowshot.learn.external_memory import ExternalMemory, LeastRecentlyUsed, NeuralTuringMachine, address
 from lowshot.learn.methods.lstm import LSTMConfig, LSTMNetwork
-from lowshot.learn.methods.memory import MemoryAugmentedNetwork, MemoryConfig
+from lowshot.learn.methods.memory_augmented import MemoryAugmentedNetwork, MemoryConfig
 from lowshot.learn.run import configure
 from lowshot.learn.sequence import SequenceBatch, SequenceMethod
 
