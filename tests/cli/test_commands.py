@@ -97,6 +97,8 @@ def test_enrolling_a_named_set(lowshot: Run, tmp_path: Path) -> None:
         (["evaluate", "characters", "omniglot:backgrund"], "backgrund"),
         (["evaluate", "characters", "digits", "--pairs", "5"], "--pairs"),
         (["evaluate", "characters", "omniglot", "--protocol", "lake", "--ways", "5"], "--ways"),
+        (["evaluate", "characters", "digits", "--protocol", "sequence", "--shots", "5"], "--shots"),
+        (["evaluate", "characters", "digits", "--protocol", "semi", "--sequences", "5"], "--sequences"),
         (["demo", "--out", "none/x.html"], "none"),
         (["identify", "none.gallery", "x.png"], "none.gallery"),
         (["train", "digits", "--method", "protonet", "--out", "x.onnx"], "prototypical"),
@@ -136,6 +138,35 @@ def test_evaluate_as_json(lowshot: Run) -> None:
     )
     verified = json.loads(lowshot("evaluate", "characters", "digits", "--protocol", "verify", "--json").out)
     assert 0 <= verified["eer"] < 0.35
+
+
+def test_sequences_and_unlabeled_items_as_json(lowshot: Run) -> None:
+    few = ["characters", "digits", "--json", "--ways", 4]
+    shown = json.loads(lowshot("evaluate", *few, "--protocol", "sequence", "--presentations", 6, "--sequences", 40).out)
+    assert len(shown["accuracy"]) == len(shown["ci95"]) == 6
+    assert shown["accuracy"][0] < 0.25 < 0.75 < shown["accuracy"][5], "the first presentation can only be guessed"
+    semi = json.loads(lowshot("evaluate", *few, "--protocol", "semi", "--unlabeled", 20, "--episodes", 60).out)
+    assert semi["gain"] == pytest.approx(semi["accuracy"] - semi["labels_only"]) and semi["gain"] > 0
+    masked = json.loads(lowshot("evaluate", *few, "--protocol", "semi", "--distractors", 2, "--episodes", 20).out)
+    assert masked["distractors"] == 2
+
+
+@pytest.mark.parametrize("method", ["mann", "relation"])
+def test_methods_without_features_are_measured_by_the_same_command(
+    method: str, lowshot: Run, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    out = tmp_path / "mine.safetensors"
+    few = ["--steps", 2, "--set", "filters=8", "--set", "ways=3"]
+    assert lowshot("train", "digits", "--method", method, "--out", out, "--val", "none", *few).status == 0
+    found = json.loads(lowshot("evaluate", out, "digits", "--ways", 3, "--episodes", 4, "--json").out)
+    assert 0 < found["accuracy"] < 1
+    for protocol in ("verify", "semi"):
+        assert "gives no features" in fails("evaluate", out, "digits", "--protocol", protocol)
+    sequence = ["evaluate", out, "digits", "--protocol", "sequence", "--ways", 3]
+    if method == "mann":
+        assert len(json.loads(lowshot(*sequence, "--sequences", 4, "--json").out)["accuracy"]) == 10
+    else:
+        assert "whole episodes" in fails(*sequence)
 
 
 def test_lake_as_json(lowshot: Run, data_folder: Path) -> None:

@@ -126,6 +126,19 @@ def test_a_model_that_presents_is_asked_itself(drawings: Examples) -> None:
     assert result.accuracy[0] == pytest.approx(5 / 17 / 3, abs=0.05)
 
 
+def test_one_presentation_of_many() -> None:
+    items, labels = np.eye(4)[np.repeat(np.arange(4), 6)], np.repeat(np.arange(4), 6)
+    result = sequential(nearest_neighbor, items, labels, ways=3, presentations=5, sequences=40, seed=2)
+    for presentation in (1, 5):
+        found = result.at(presentation)
+        assert found.accuracy == result.accuracy[presentation - 1] and found.ci95 == result.ci95[presentation - 1]
+        assert (found.presentation, found.ways, found.sequences, found.seed) == (presentation, 3, 40, 2)
+        assert f"presentation {presentation}" in str(found)
+    for presentation in (0, 6):
+        with pytest.raises(ConfigError, match="presentations are 1 to 5"):
+            result.at(presentation)
+
+
 def test_bad_input_is_refused() -> None:
     with pytest.raises(ShapeError, match="119 items but 120 labels"):
         sequential(nearest_neighbor, NOISE[1:], LABELS)

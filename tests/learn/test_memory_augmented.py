@@ -12,13 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from lowshot.data import EpisodeSampler
+from lowshot.data import EpisodeSampler, Examples, ImageForm
 from lowshot.errors import ConfigError
+from lowshot.evaluate import sequential_of
 from lowshot.learn.external_memory import ExternalMemory, LeastRecentlyUsed, NeuralTuringMachine, address
 from lowshot.learn.methods.lstm import LSTMConfig, LSTMNetwork
 from lowshot.learn.methods.memory_augmented import MemoryAugmentedNetwork, MemoryConfig
+from lowshot.learn.recipe import Recipe
 from lowshot.learn.run import configure
+from lowshot.learn.saved import SavedSequenceMethod, Story
 from lowshot.learn.sequence import SequenceBatch, SequenceMethod
+from lowshot.learn.trainer import train
 
 B, H, N, M, K = 3, 2, 7, 4, 5
 SMALL: dict[str, Any] = {"size": 16, "ways": 3, "presentations": 4, "sequences": 6, "controller": 12}
@@ -340,3 +344,21 @@ def test_the_paper_is_the_default() -> None:
     assert method.inputs == 400 + 5
     assert [tuple(part.shape) for part in method.start(1, torch.zeros(1))[2:]] == [(1, 128, 40), (1, 4, 128), (1, 128)]
     assert MemoryAugmentedNetwork(MemoryConfig(labels="strings")).inputs == 400 + 25
+
+
+@pytest.mark.parametrize("kind", ["lrua", "lstm"])
+def test_seconds_of_training_beat_an_untrained_network(
+    kind: str, characters: Callable[[ImageForm], tuple[Examples, Examples]]
+) -> None:
+    """Two classes, so that seconds are enough: from the second presentation on, what was seen is remembered."""
+    few: dict[str, Any] = {"ways": 2, "presentations": 5, "sequences": 16, "replays": 8, "front": "conv", "filters": 16}
+    method = made(kind, **few, **({"own_vector": True, "strength": 10.0} if kind == "lrua" else {}), controller=64)
+    background, held_out = characters(method.config.form)
+
+    def at_fifth() -> float:
+        model = SavedSequenceMethod(method.eval(), Story(name=kind, method=kind, config={}))
+        return sequential_of(model, held_out, ways=2, presentations=5, sequences=200).accuracy[4]
+
+    before = at_fifth()
+    train(method, background, Recipe(steps=150, lr=3e-3, clip=10))
+    assert at_fifth() > before + 0.2

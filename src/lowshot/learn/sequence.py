@@ -32,6 +32,9 @@ PAPER: dict[str, Any] = {"steps": 100_000, "lr": 1e-4, "clip": 10, "val_ways": 5
 CPU: dict[str, Any] = {"minutes": 25, "lr": 1e-3, "schedule": "cosine", "clip": 10, "val_ways": 5}
 """What the ``cpu`` presets share."""
 
+FRONT: dict[str, Any] = {"front": "conv", "sequences": 8, "replays": 4}
+"""Theirs, too: pixels alone take the paper's 100,000 steps, which is days on two cores."""
+
 _QUERIES = 2048  # queries asked at once: each takes a memory of its own
 
 

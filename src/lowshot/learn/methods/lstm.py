@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lowshot.learn.external_memory import State
 from lowshot.learn.method import Record
-from lowshot.learn.sequence import CPU, PAPER, SequenceConfig, SequenceMethod
+from lowshot.learn.sequence import CPU, FRONT, PAPER, SequenceConfig, SequenceMethod
 
 
 class LSTMConfig(SequenceConfig):
@@ -28,7 +28,7 @@ class LSTMNetwork(SequenceMethod[LSTMConfig]):
     Config = LSTMConfig
     presets: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {
         "paper": {"method": {}, "recipe": PAPER},
-        "cpu": {"method": {}, "recipe": CPU},
+        "cpu": {"method": FRONT, "recipe": CPU},
     }
 
     def __init__(self, config: LSTMConfig) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from lowshot.learn.external_memory import ExternalMemory, LeastRecentlyUsed, NeuralTuringMachine, State
 from lowshot.learn.method import Record
-from lowshot.learn.sequence import CPU, PAPER, SequenceConfig, SequenceMethod
+from lowshot.learn.sequence import CPU, FRONT, PAPER, SequenceConfig, SequenceMethod
 
 
 class MemoryConfig(SequenceConfig):
@@ -60,7 +60,7 @@ class MemoryAugmentedNetwork(SequenceMethod[MemoryConfig]):
     Config = MemoryConfig
     presets: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {
         "paper": {"method": {}, "recipe": PAPER},
-        "cpu": {"method": {"own_vector": True, "strength": 10}, "recipe": CPU},
+        "cpu": {"method": FRONT | {"own_vector": True, "strength": 10}, "recipe": CPU},
     }
 
     def __init__(self, config: MemoryConfig) -> None:

@@ -1,0 +1,198 @@
+"""What each idea adds to its own baseline: both trained alike and asked the same episodes.
+
+    python benchmarks/comparisons.py [transfer] [pseudo-labels] [weak-labels] [meta-lstm]
+
+A gain is the mean difference of an episode's two accuracies, with its 95 % interval, which is much narrower than that of
+either accuracy: an episode that is hard is hard for both. What is trained lies in ``runs/``, and is not trained again. The
+baselines' own settings (rate, number of updates) are the best ones on validation classes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+
+from lowshot.data import Episodes, EpisodeSampler, load
+from lowshot.evaluate import score_answers
+from lowshot.evaluate.results import Budget, Result, write_results
+from lowshot.evaluate.statistics import mean_ci95
+from lowshot.learn.method import Method
+from lowshot.learn.methods.meta_lstm import FineTuning, MetaLSTM, NearestNeighbor
+from lowshot.learn.methods.transfer import FromScratch, Transfer
+from lowshot.learn.run import train_encoder
+from lowshot.learn.saved import SavedMethod, load_method
+
+SECTION = "What each idea adds to its own baseline"
+RUNS, CHOSEN_ON = Path("runs"), "omniglot:background?alphabet=Bengali,Hebrew,Korean,Sanskrit"
+LEARN = "omniglot:background?alphabet!=Bengali,Hebrew,Korean,Sanskrit"
+TEST = "omniglot:evaluation"
+EPISODES, QUERIES = 600, 5
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Episodes of one data set."""
+
+    data: str
+    ways: int
+    shots: int
+    episodes: int = EPISODES
+
+    def draw(self, model: SavedMethod) -> tuple[Any, Episodes]:
+        """The items in a model's form and the episodes, the same for every model."""
+        examples = load(self.data, model.form)
+        sampler = EpisodeSampler(examples.labels, class_names=examples.classes)
+        return examples.items, sampler.draw(self.episodes, self.ways, self.shots, QUERIES, seed=0)
+
+    def accuracies(self, model: SavedMethod) -> NDArray[np.float64]:
+        """Of each episode."""
+        return score_answers(model, *self.draw(model)).accuracy
+
+    def __str__(self) -> str:
+        return f"{self.ways}-way {self.shots}-shot"
+
+
+def learned(name: str, method: str, data: str = LEARN, **settings: Any) -> SavedMethod:
+    """A method trained on a background set by its ``cpu`` preset with other settings, now or before."""
+    file = RUNS / f"{name}.safetensors"
+    if not file.is_file():
+        RUNS.mkdir(exist_ok=True)
+        print(f"{name}:", flush=True)
+        options = {"seed": 0, **settings}
+        command = " ".join(f"--set {key}={value}" for key, value in options.items())
+        train_encoder(
+            data,
+            method,
+            file,
+            settings=options,
+            validation="none",
+            resume=True,
+            command=f"lowshot train '{data}' --val none --method {method} {command} --out {file.name}",
+            console=Console(stderr=True),
+        )
+    return load_method(file)
+
+
+def compare(idea: str, baseline: str, asked: Asked, one: SavedMethod, other: SavedMethod) -> None:
+    """Ask both the same episodes and keep the gain."""
+    with_idea, without = asked.accuracies(one), asked.accuracies(other)
+    gain, ci95 = mean_ci95(with_idea - without)
+    (mean, mean_ci), (mean_before, before_ci) = mean_ci95(with_idea), mean_ci95(without)
+    recipe = one.card.config
+    result = Result(
+        section=SECTION,
+        title=f"{idea} over {baseline}, {asked}",
+        data=asked.data,
+        protocol=str(asked),
+        measure="gain",
+        figures={
+            **{"gain": gain, "ci95": ci95, "with": mean, "with_ci95": mean_ci},
+            **{"baseline": mean_before, "baseline_ci95": before_ci},
+        },
+        target=ci95,
+        seed=0,
+        episodes=asked.episodes,
+        budget=Budget(**{key: recipe.get(key) for key in ("seconds", "steps", "hardware")}),
+        command=f"python benchmarks/comparisons.py {one.card.method}",
+        note=f"{mean:.2%} against {mean_before:.2%}; to be more than its interval",
+    )
+    slug = "".join(c if c.isalnum() else "-" for c in f"{idea} {baseline} {asked}".lower())
+    result.save(Path("results") / f"gain-{slug}.json")
+    print(f"{result.title}: {result.show(gain, ci95)} ({result.note})", flush=True)
+
+
+def best(models: Iterable[SavedMethod], asked: Asked) -> SavedMethod:
+    """That which is right most often on validation classes."""
+    return max(models, key=lambda model: float(asked.accuracies(model).mean()))
+
+
+def instead(model: SavedMethod, method: Method[Any]) -> SavedMethod:
+    """A baseline in the place of a trained method."""
+    return SavedMethod(method.eval(), model.card)
+
+
+def transfer() -> None:
+    """A new last layer, and slow fine-tuning below it, against training the same network on the examples alone."""
+    model = learned("transfer", "transfer", steps=3000)
+    trained = model.method
+    assert isinstance(trained, Transfer)
+    probe = Transfer(trained.config.model_copy(update={"tune_steps": 0}))
+    probe.load_state_dict(trained.state_dict())
+    for shots in (1, 5, 15):
+        few = Asked(CHOSEN_ON, 5, shots, episodes=40)
+        torch.manual_seed(0)
+        scratch = best(
+            (
+                instead(model, FromScratch(trained.config, steps=steps, rate=rate))
+                for steps in (30, 100)
+                for rate in (0.03, 0.1, 0.3)
+            ),
+            few,
+        )
+        asked = Asked(TEST, 5, shots, episodes=200)
+        compare("a new last layer", "training from scratch", asked, instead(model, probe), scratch)
+        compare("a new last layer and slow fine-tuning", "a new last layer", asked, model, instead(model, probe))
+
+
+def pseudo_labels() -> None:
+    """Labels and predictions against labels alone: the same images pass through both networks."""
+    shared = {"labeled": 2, "unlabeled": 128, "items": 64, "start": 300, "full": 1200, "confidence": 0.8}
+    both = learned("pseudo-labels", "pseudo-labels", steps=2000, **shared)
+    labels = learned("labels-alone", "pseudo-labels", steps=2000, **shared, alpha=0)
+    for shots in (1, 5):
+        compare("labels and predictions", "labels alone", Asked(TEST, 20, shots), both, labels)
+
+
+def weak_labels() -> None:
+    """Several noisy tags, drawn with the root of their frequency, against one noisy label; 30 % are wrong."""
+    tags = learned("tags", "weak-labels", steps=2000)
+    hard = learned("hard-labels", "weak-labels", steps=2000, targets="hard", resample=False)
+    for shots in (1, 5):
+        compare("noisy tags, √-resampled", "hard noisy labels", Asked(TEST, 20, shots), tags, hard)
+
+
+def meta_lstm() -> None:
+    """The LSTM meta-learner against gradient descent and nearest neighbors, all from its own initial weights."""
+    model = learned("meta-lstm", "meta-lstm", "omniglot:vinyals-train")
+    trained = model.method
+    assert isinstance(trained, MetaLSTM)
+    for shots in (1, 5):
+        few, asked = Asked("omniglot:vinyals-val", 5, shots, episodes=100), Asked("omniglot:vinyals-test", 5, shots)
+        tuned = best(
+            (
+                instead(model, FineTuning(trained, updates=updates, rate=rate))
+                for updates in (5, 20)
+                for rate in (0.01, 0.03, 0.1, 0.3, 1.0)
+            ),
+            few,
+        )
+        compare("the LSTM meta-learner", "fine-tuning from its start", asked, model, tuned)
+        nearest = instead(model, NearestNeighbor(trained))
+        compare("the LSTM meta-learner", "nearest neighbors at its start", asked, model, nearest)
+
+
+COMPARISONS: dict[str, Callable[[], None]] = {
+    "transfer": transfer,
+    "pseudo-labels": pseudo_labels,
+    "weak-labels": weak_labels,
+    "meta-lstm": meta_lstm,
+}
+
+
+def main() -> None:
+    """Run the comparisons that are named, or all."""
+    for name in sys.argv[1:] or COMPARISONS:
+        COMPARISONS[name]()
+    write_results()
+
+
+if __name__ == "__main__":
+    main()
