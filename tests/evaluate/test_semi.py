@@ -104,8 +104,8 @@ def test_an_encoder_is_asked_once_for_each_item(pixels: Encoder, drawings: Examp
 
 def test_the_encoder_says_how_features_are_compared_where_nobody_does(pixels: Encoder, drawings: Examples) -> None:
     few = {"ways": 4, "unlabeled": 3, "queries": 2, "episodes": 30}
-    chosen = semi_of(pixels, drawings, SoftKMeans("cosine", temperature=0.05), **few)
+    chosen = semi_of(pixels, drawings, SoftKMeans(pixels.card.distance), **few)
     assert semi_of(pixels, drawings, **few).accuracy == chosen.accuracy
-    masked = SoftKMeans("cosine", temperature=0.05, mask=(0.6, 20))
+    masked = SoftKMeans(pixels.card.distance, mask=(0.6, 20))
     chosen = semi_of(pixels, drawings, masked, distractors=2, **few)
     assert semi_of(pixels, drawings, distractors=2, **few).accuracy == chosen.accuracy

@@ -216,10 +216,10 @@ def _figure(points: Sequence[Result]) -> bytes:
                 xytext=(1.04, (place + 0.5) / len(ordered)),
                 textcoords="axes fraction",
                 va="center",
-                arrowprops={"arrowstyle": "-", "lw": 0.5, "color": line.get_color()},
+                arrowprops={"arrowstyle": "-", "lw": 0.5, "color": line.get_color(), "relpos": (0, 0.5)},
             )
         axes.set(xlabel="minutes of training", ylabel=f"accuracy, {FIGURE_OF}, Vinyals split (%)")
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, 1.1 * max(result.budget.seconds or 0 for result in points) / 60)
         axes.grid(alpha=0.3)
         page = io.BytesIO()
         figure.savefig(page, format="svg", bbox_inches="tight", metadata={"Date": None})
