@@ -127,17 +127,11 @@ def transfer() -> None:
     probe = Transfer(trained.config.model_copy(update={"tune_steps": 0}))
     probe.load_state_dict(trained.state_dict())
     for shots in (1, 5, 15):
-        few = Asked(CHOSEN_ON, 5, shots, episodes=40)
+        few = Asked(CHOSEN_ON, 5, shots, episodes=20)
         torch.manual_seed(0)
-        scratch = best(
-            (
-                instead(model, FromScratch(trained.config, steps=steps, rate=rate))
-                for steps in (30, 100)
-                for rate in (0.03, 0.1, 0.3)
-            ),
-            few,
-        )
-        asked = Asked(TEST, 5, shots, episodes=200)
+        rates = (0.03, 0.1, 0.3)
+        scratch = best((instead(model, FromScratch(trained.config, steps=50, rate=rate)) for rate in rates), few)
+        asked = Asked(TEST, 5, shots, episodes=100)
         compare("a new last layer", "training from scratch", asked, instead(model, probe), scratch)
         compare("a new last layer and slow fine-tuning", "a new last layer", asked, model, instead(model, probe))
 
