@@ -322,4 +322,4 @@ def test_a_second_of_training_on_digits_beats_an_untrained_network(method: type[
         chosen.train()(Batches(digits.take(odd), chosen, recipe.distortion, torch.device("cpu")).draw(seed=0, step=0))
     before = other_half.accuracy(chosen)
     train(chosen, digits.take(odd), recipe)
-    assert other_half.accuracy(chosen) > before + 0.3  # 10-way 1-shot: chance is 0.1
+    assert 1 - other_half.accuracy(chosen) < (1 - before) / 2  # 10-way 1-shot: chance is 0.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,14 @@ def test_validation_can_be_named_or_left_out() -> None:
     assert load_split("digits", "none", config)[1] is None
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.record.name)
+def obstacle(method: type[Any]) -> str | None:
+    found: str | None = configure(method, "cpu", {})[0].obstacle
+    return found
+
+
+@pytest.mark.parametrize(
+    "method", [each for each in METHODS if not obstacle(each)], ids=lambda method: method.record.name
+)
 def test_onnx_runtime_gives_torch_features(method: type[Any], tmp_path: Path) -> None:
     config, _ = configure(method, "cpu", {})
     torch.manual_seed(0)
@@ -95,6 +103,13 @@ def test_onnx_runtime_gives_torch_features(method: type[Any], tmp_path: Path) ->
     slope = np.polyfit(found.ravel(), scores.ravel(), 1)
     assert slope[0] > 0
     np.testing.assert_allclose(np.polyval(slope, found), scores, atol=1e-3 * np.abs(scores).max())
+
+
+@pytest.mark.parametrize("method", [each for each in METHODS if obstacle(each)], ids=lambda method: method.record.name)
+def test_a_method_that_is_no_encoder_says_why(method: type[Any]) -> None:
+    config, _ = configure(method, "cpu", {"filters": 8})
+    with pytest.raises(NotImplementedError, match=re.escape(str(config.obstacle))):
+        method(config).exported()
 
 
 def test_another_network_is_not_passed_off_as_the_trained_one(tmp_path: Path) -> None:
