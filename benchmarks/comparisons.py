@@ -22,6 +22,7 @@ from rich.console import Console
 
 from lowshot.data import Episodes, EpisodeSampler, load
 from lowshot.evaluate import score_answers
+from lowshot.evaluate.bench import Bench, find_tracks
 from lowshot.evaluate.results import Budget, Result, write_results
 from lowshot.evaluate.statistics import mean_ci95
 from lowshot.learn.method import Method
@@ -31,9 +32,8 @@ from lowshot.learn.run import train_encoder
 from lowshot.learn.saved import SavedMethod, load_method
 
 SECTION = "What each idea adds to its own baseline"
-RUNS, CHOSEN_ON = Path("runs"), "omniglot:background?alphabet=Bengali,Hebrew,Korean,Sanskrit"
-LEARN = "omniglot:background?alphabet!=Bengali,Hebrew,Korean,Sanskrit"
-TEST = "omniglot:evaluation"
+RUNS = Path("runs")
+LEARN, CHOOSE, TEST = "omniglot:vinyals-trainval", "omniglot:vinyals-val", "omniglot:vinyals-test"
 EPISODES, QUERIES = 600, 5
 
 
@@ -121,13 +121,14 @@ def instead(model: SavedMethod, method: Method[Any]) -> SavedMethod:
 
 def transfer() -> None:
     """A new last layer, and slow fine-tuning below it, against training the same network on the examples alone."""
-    model = learned("transfer", "transfer", steps=3000)
+    (track,) = find_tracks(["vinyals"])
+    model = load_method(Bench(trained=RUNS, console=Console(stderr=True)).train("transfer", track))
     trained = model.method
     assert isinstance(trained, Transfer)
     probe = Transfer(trained.config.model_copy(update={"tune_steps": 0}))
     probe.load_state_dict(trained.state_dict())
     for shots in (1, 5, 15):
-        few = Asked(CHOSEN_ON, 5, shots, episodes=20)
+        few = Asked(CHOOSE, 5, shots, episodes=20)
         torch.manual_seed(0)
         rates = (0.03, 0.1, 0.3)
         scratch = best((instead(model, FromScratch(trained.config, steps=50, rate=rate)) for rate in rates), few)
@@ -137,7 +138,7 @@ def transfer() -> None:
 
 
 def pseudo_labels() -> None:
-    """Labels and predictions against labels alone: the same images pass through both networks."""
+    """Labels and predictions against labels alone, two a class: the same images pass through both networks."""
     shared = {"labeled": 2, "unlabeled": 128, "items": 64, "start": 300, "full": 1200, "confidence": 0.8}
     both = learned("pseudo-labels", "pseudo-labels", steps=2000, **shared)
     labels = learned("labels-alone", "pseudo-labels", steps=2000, **shared, alpha=0)
@@ -155,11 +156,11 @@ def weak_labels() -> None:
 
 def meta_lstm() -> None:
     """The LSTM meta-learner against gradient descent and nearest neighbors, all from its own initial weights."""
-    model = learned("meta-lstm", "meta-lstm", "omniglot:vinyals-train")
+    model = learned("meta-lstm", "meta-lstm", "omniglot:vinyals-train", minutes=15)
     trained = model.method
     assert isinstance(trained, MetaLSTM)
     for shots in (1, 5):
-        few, asked = Asked("omniglot:vinyals-val", 5, shots, episodes=100), Asked("omniglot:vinyals-test", 5, shots)
+        few, asked = Asked(CHOOSE, 5, shots, episodes=100), Asked(TEST, 5, shots)
         tuned = best(
             (
                 instead(model, FineTuning(trained, updates=updates, rate=rate))

@@ -1,8 +1,8 @@
 """Every method on one footing: trained on the same background sets, measured by the same protocols.
 
 A *track* is a background set and the numbers measured after training on it; tracks of one background set share what was
-trained. A number whose result file was made with the
-same settings is not measured again, nor is a method trained whose file is there, so a run that was stopped goes on.
+trained. A number whose result file was made with the same settings is not measured again, nor is a method trained whose
+file is there, so a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -140,16 +140,8 @@ class Bench:
             for name in methods:
                 self._run(name, track)
 
-    def _run(self, method: str, track: Track) -> None:
-        missing = [column for column in track.columns if not self._known(method, track, column)]
-        if not missing:
-            return
-        file = self._train(method, track)
-        model = _load(file)
-        for column in missing:
-            self._measure(method, track, column, file, model)
-
-    def _train(self, method: str, track: Track) -> Path:
+    def train(self, method: str, track: Track) -> Path:
+        """The file of a trained method, which is trained unless it is there."""
         from lowshot.learn.methods import find_method
         from lowshot.learn.run import configure, train_encoder
         from lowshot.learn.saved import SUFFIX
@@ -175,6 +167,15 @@ class Bench:
                 console=self.console,
             )
         return file
+
+    def _run(self, method: str, track: Track) -> None:
+        missing = [column for column in track.columns if not self._known(method, track, column)]
+        if not missing:
+            return
+        file = self.train(method, track)
+        model = _load(file)
+        for column in missing:
+            self._measure(method, track, column, file, model)
 
     def _measure(self, method: str, track: Track, column: Column, file: Path, model: Any) -> None:
         from lowshot.learn.methods import find_method

@@ -29,11 +29,14 @@ from lowshot.learn.networks import ConvNet
 PAPER: dict[str, Any] = {"steps": 100_000, "lr": 1e-4, "clip": 10, "val_ways": 5}
 """The paper's training, but for the optimizer."""
 
-CPU: dict[str, Any] = {"minutes": 25, "lr": 1e-3, "schedule": "cosine", "clip": 10, "val_ways": 5}
+CPU: dict[str, Any] = {"minutes": 25, "lr": 6e-3, "schedule": "cosine", "clip": 10, "val_ways": 5}
 """What the ``cpu`` presets share."""
 
-FRONT: dict[str, Any] = {"front": "conv", "sequences": 8, "replays": 4}
-"""Theirs, too: pixels alone take the paper's 100,000 steps, which is days on two cores."""
+FRONT: dict[str, Any] = {"front": "conv", "filters": 32, "controller": 100, "sequences": 8, "replays": 4}
+"""Theirs, too: pixels alone take the paper's 100,000 steps, which is days on two cores.
+
+In minutes, a small controller at a high rate learned most: at 1e-3 it did not leave the level of guessing among the five
+labels in three minutes, and one of 200 at 1.2e-2 was at 63 % where this one was at 83 %, on validation classes."""
 
 _QUERIES = 2048  # queries asked at once: each takes a memory of its own
 
