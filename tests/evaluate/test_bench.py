@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,22 @@ from typing import Any
 import pytest
 
 from lowshot.data import load
+from lowshot.encoder import Encoder
 from lowshot.errors import ConfigError
 from lowshot.evaluate import nway_of
 from lowshot.evaluate.bench import Bench, Column, Track, find_tracks
 from lowshot.evaluate.results import Result, write_results
+from lowshot.learn.methods.meta_lstm import MetaLSTM
 from lowshot.learn.methods.prototypical import PrototypicalNetworks
 
 
 def measure(model: Any, ways: int) -> Any:
-    return nway_of(model, load("digits?classes=0.5:1", model.card.form), ways=ways, episodes=20, queries=2)
+    form = model.card.form if isinstance(model, Encoder) else model.form
+    return nway_of(model, load("digits?classes=0.5:1", form), ways=ways, episodes=20, queries=2)
 
 
 COLUMNS = tuple(
-    Column(f"{ways}-way 1-shot", f"digits --ways {ways}", "digits", partial(measure, ways=ways), "accuracy")
+    Column(f"{ways}-way 1-shot", f"digits --ways {ways}", "digits", partial(measure, ways=ways), "accuracy", ways)
     for ways in (2, 4)
 )
 TRACK = Track("small", "Digits", "digits?classes=0:0.5", COLUMNS)
@@ -68,6 +72,20 @@ def test_a_wrong_name_is_known_before_training(bench: Bench) -> None:
     assert not bench.trained.exists()
     with pytest.raises(ConfigError, match="vinyals, lake"):
         find_tracks(["vinyls"])
+
+
+def test_what_a_method_cannot_be_asked_is_not_trained_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        MetaLSTM.presets,
+        "cpu",
+        {"method": MetaLSTM.presets["cpu"]["method"] | {"ways": 2}, "recipe": {"steps": 1}},
+    )
+    bench.run(["meta-lstm"], [replace(TRACK, columns=COLUMNS[1:])])
+    one_by_one = replace(COLUMNS[0], one_by_one=True)
+    bench.run(["meta-lstm"], [replace(TRACK, columns=(one_by_one,))])
+    assert not bench.trained.exists() and not bench.results.exists()
+    bench.run(["meta-lstm"], [TRACK])
+    assert [file.name for file in bench.results.iterdir()] == ["small-meta-lstm-cpu-2-way-1-shot.json"]
 
 
 def test_the_figure_shows_every_system(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -230,8 +231,8 @@ def test_answers_depend_on_nothing_that_comes_later(kind: str, time: int, seed: 
     images = batch.images.clone()
     images[:, time + 1 :] = torch.rand_like(images[:, time + 1 :])
     in_order = torch.arange(12).expand(6, -1)
-    one = answers(method, SequenceBatch(batch.images, in_order, batch.labels))
-    two = answers(method, SequenceBatch(images, in_order, labels))
+    one = answers(method, replace(batch, order=in_order))
+    two = answers(method, replace(batch, images=images, order=in_order, labels=labels))
     torch.testing.assert_close(one[:, : time + 1], two[:, : time + 1], atol=1e-6, rtol=0)
     assert time == 11 or not torch.allclose(one[:, time + 1 :], two[:, time + 1 :], atol=1e-6)
 
@@ -255,6 +256,23 @@ def test_loss_is_the_cross_entropy_of_every_character(kind: str) -> None:
         for character, letter in enumerate(batch.labels[s, t].tolist()):
             expected[s, t] -= np.log(softmax(found[s, t, character])[letter])
     assert float(method.loss(batch).detach()) == pytest.approx(expected.mean(), rel=1e-5)
+
+
+def test_a_guided_front_also_learns_from_the_classes_of_the_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chance that two items of different classes are more alike than two of one class, counted pair by pair."""
+    method, unguided = made("conv", guide=0.5), made("conv")
+    batch = some_batch(method)
+    features = np.random.default_rng(0).normal(size=(len(batch.classes.flatten()), 4)).astype(np.float32)
+    for each in (method, unguided):
+        monkeypatch.setattr(each, "embed", lambda images: torch.from_numpy(features))
+    labels, pairs = batch.classes.flatten().numpy(), np.triu_indices(len(features), 1)
+    alike = np.array([cosine(features[i], features[j]) for i, j in zip(*pairs, strict=True)])
+    same = labels[pairs[0]] == labels[pairs[1]]
+    confused = (alike[~same][:, None] > alike[same]).mean()
+    gained = float((method.loss(batch) - unguided.loss(batch)).detach())
+    assert gained == pytest.approx(0.5 * confused, abs=0.01) and confused > 0.3  # about: the histogram has bins
+    with pytest.raises(ValueError, match="front=conv"):
+        made("lstm", guide=0.5)
 
 
 @every_method

@@ -1,6 +1,6 @@
 """What papers report of the methods here, by the protocols measured here, and what ours are meant to reach.
 
-Fractions; by method and column of the benchmark. ``recalled`` numbers come from notes that copy a table, not from the table.
+Fractions; by method and column of the benchmark, targets by preset, too. ``recalled`` numbers come from notes that copy a table, not from the table.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ PUBLISHED: dict[tuple[str, str], Published] = {
     ("siamese", LAKE): Published(value=0.08, source="Koch et al. 2015, table 2; 40 alphabets", sure="read"),
 }
 
-TARGETS: dict[tuple[str, str], float] = {
-    **{("matching", column): PUBLISHED["matching", column].value for column in FOUR},
-    **{("prototypical", column): PUBLISHED["prototypical", column].value for column in FOUR},
-    **{(name, FOUR[2]): 0.88 for name in ("siamese", "triplet", "quadruplet", "histogram", "learned-distance")},
-    **{("mann", column): PUBLISHED["mann", column].value for column in PRESENTATIONS},
+TARGETS: dict[tuple[str, str, str], float] = {
+    **{(name, "cpu", column): PUBLISHED[name, column].value for name in ("matching", "prototypical") for column in FOUR},
+    **{("matching", "fce", column): PUBLISHED["matching", column].value - 0.005 for column in FOUR},
+    **{(name, "cpu", FOUR[2]): 0.88 for name in ("siamese", "triplet", "quadruplet", "histogram", "learned-distance")},
+    **{("mann", "cpu", column): PUBLISHED["mann", column].value for column in PRESENTATIONS},
 }
+"""By method, preset and column."""

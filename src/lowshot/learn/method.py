@@ -73,6 +73,11 @@ class MethodConfig(BaseModel):
         """Why support features cannot be computed once and kept, in a clause; empty where they can, and so be exported."""
         return ""
 
+    @property
+    def most_ways(self) -> int | None:
+        """Classes that can be told apart in one episode at most; None for any number."""
+        return None
+
 
 ConfigT = TypeVar("ConfigT", bound=MethodConfig)
 

@@ -66,6 +66,11 @@ class MetaLSTMConfig(MethodConfig):
         """Features depend on the support set."""
         return "every support set trains the network anew"
 
+    @property
+    def most_ways(self) -> int:
+        """The learner's outputs."""
+        return self.ways
+
 
 class MetaLSTM(Method[MetaLSTMConfig]):
     """The loss of the trained learner on the query set teaches the meta-learner how to train it (algorithm 1)."""
