@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lowshot.data import EpisodeSampler, Spelling, draw_sequences
+from lowshot.learn.augment import LIGHT
 from lowshot.learn.distances import distances
 from lowshot.learn.external_memory import State
 from lowshot.learn.losses import histogram
@@ -31,14 +32,17 @@ from lowshot.learn.networks import ConvNet
 PAPER: dict[str, Any] = {"steps": 100_000, "lr": 1e-4, "clip": 10, "val_ways": 5}
 """The paper's training, but for the optimizer."""
 
-CPU: dict[str, Any] = {"minutes": 25, "lr": 6e-3, "schedule": "cosine", "clip": 10, "val_ways": 5}
+CPU: dict[str, Any] = {
+    **{"minutes": 25, "lr": 3e-3, "schedule": "cosine", "clip": 10, "val_ways": 5},
+    "distortion": LIGHT.model_dump(),
+}
 """What the ``cpu`` presets share."""
 
-FRONT: dict[str, Any] = {"front": "conv", "filters": 32, "controller": 100, "sequences": 8, "replays": 4}
+FRONT: dict[str, Any] = {"front": "conv", "filters": 32, "guide": 1, "sequences": 8, "replays": 4}
 """Theirs, too: pixels alone take the paper's 100,000 steps, which is days on two cores.
 
-In minutes, a small controller at a high rate learned most: at 1e-3 it did not leave the level of guessing among the five
-labels in three minutes, and one of 200 at 1.2e-2 was at 63 % where this one was at 83 %, on validation classes."""
+All was chosen on validation classes, by three minutes of training each: at the tenth presentation the memory was right 62 %
+of the time without a guide, 89 % with one, and 95 % with that and a lower rate for a larger controller."""
 
 _NODES = 101  # of the histograms
 _QUERIES = 2048  # queries asked at once: each takes a memory of its own

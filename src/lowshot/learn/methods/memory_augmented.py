@@ -60,7 +60,7 @@ class MemoryAugmentedNetwork(SequenceMethod[MemoryConfig]):
     Config = MemoryConfig
     presets: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {
         "paper": {"method": {}, "recipe": PAPER},
-        "cpu": {"method": FRONT | {"own_vector": True, "strength": 10}, "recipe": CPU},
+        "cpu": {"method": FRONT | {"rows": 64, "own_vector": True, "strength": 10}, "recipe": CPU},
     }
 
     def __init__(self, config: MemoryConfig) -> None:
