@@ -172,7 +172,7 @@ def weak_labels() -> None:
 
 def meta_lstm() -> None:
     """The LSTM meta-learner against gradient descent and nearest neighbors, all from its own initial weights."""
-    model = learned("meta-lstm", "meta-lstm", "omniglot:vinyals-train", minutes=15)
+    model = learned("meta-lstm", "meta-lstm", "omniglot:vinyals-train")
     trained = model.method
     assert isinstance(trained, MetaLSTM)
     for shots in (1, 5):

@@ -85,7 +85,7 @@ class MetaLSTM(Method[MetaLSTMConfig]):
         },
         "cpu": {
             "method": {"channels": 1, "size": 28, "filters": 16, "updates": 5, "queries": 5},
-            "recipe": {**_RECIPE, "minutes": 25, "distortion": LIGHT.model_dump()},
+            "recipe": {**_RECIPE, "minutes": 15, "distortion": LIGHT.model_dump()},
         },
     }
 
