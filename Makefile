@@ -8,8 +8,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: .stamp-run
 	$(BIN)/lowshot demo
 
+# Two workers are two threads already: more would wait for each other.
 test: .stamp-dev lint
-	$(BIN)/pytest -m "not slow" -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2
 
 test-slow: .stamp-dev
 	$(BIN)/pytest -m slow

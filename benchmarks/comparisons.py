@@ -9,6 +9,8 @@ baselines' own settings (rate, number of updates) are the best ones on validatio
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,9 +28,10 @@ from lowshot.evaluate.bench import Bench, find_tracks
 from lowshot.evaluate.results import Budget, Result, write_results
 from lowshot.evaluate.statistics import mean_ci95
 from lowshot.learn.method import Method
+from lowshot.learn.methods import find_method
 from lowshot.learn.methods.meta_lstm import FineTuning, MetaLSTM, NearestNeighbor
 from lowshot.learn.methods.transfer import FromScratch, Transfer
-from lowshot.learn.run import train_encoder
+from lowshot.learn.run import configure, train_encoder
 from lowshot.learn.saved import SavedMethod, load_method
 
 SECTION = "What each idea adds to its own baseline"
@@ -62,11 +65,13 @@ class Asked:
 
 def learned(name: str, method: str, data: str = LEARN, **settings: Any) -> SavedMethod:
     """A method trained on a background set by its ``cpu`` preset with other settings, now or before."""
-    file = RUNS / f"{name}.safetensors"
+    options = {"seed": 0, **settings}
+    everything = [data, *(part.model_dump(mode="json") for part in configure(find_method(method), "cpu", options))]
+    digest = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:8]
+    file = RUNS / f"{name}-{digest}.safetensors"
     if not file.is_file():
         RUNS.mkdir(exist_ok=True)
         print(f"{name}:", flush=True)
-        options = {"seed": 0, **settings}
         command = " ".join(f"--set {key}={value}" for key, value in options.items())
         train_encoder(
             data,

@@ -36,7 +36,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "dropout 0.1": {"dropout": 0.1},
     "label smoothing 0.1": {"label_smoothing": 0.1},
     "mixup 0.2": {"mixup": 0.2},
-    "embedding norm 0.01": {"embedding_norm": 0.01},
+    "none, Euclidean distance": {"distance": "euclidean"},  # directions have no length that could be kept small
+    "embedding norm 0.01, Euclidean distance": {"distance": "euclidean", "embedding_norm": 0.01},
 }
 
 
@@ -47,6 +48,7 @@ def measure(kind: str, settings: dict[str, Any], steps: int) -> None:
     torch.manual_seed(recipe.seed)
     trained = train(chosen(config), load("omniglot:vinyals-train", config.form), recipe, console=Console(stderr=True))
     model = SavedMethod(trained.method, Story(name=kind, method="prototypical", config={}))
+    slug = "-".join("".join(c for c in kind.lower() if c.isalnum() or c == " ").split())
     found = nway_of(model, load("omniglot:vinyals-val", config.form))
     Result(
         section="Regularization: an ablation on validation classes",
@@ -59,7 +61,10 @@ def measure(kind: str, settings: dict[str, Any], steps: int) -> None:
         episodes=found.episodes,
         budget=Budget(seconds=round(trained.seconds, 1), steps=steps, hardware=hardware()),
         command=f"python benchmarks/regularization.py {steps}",
-    ).save(Path("results") / f"regularization-{kind.replace(' ', '-').replace('.', '')}.json")
+    ).save(
+        Path("results")
+        / f"regularization-{slug}.json"
+    )
     print(f"{kind}: {found.accuracy:.4f} ± {found.ci95 or 0:.4f}", flush=True)
 
 

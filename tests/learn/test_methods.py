@@ -10,10 +10,16 @@ import torch
 from torch import Tensor
 
 from lowshot.errors import ConfigError
+from lowshot.learn.distances import distances, mahalanobis
 from lowshot.learn.method import EpisodeBatch, Method, PairBatch
 from lowshot.learn.methods import METHODS, find_method
+from lowshot.learn.methods.classifier import BackgroundClassifier
+from lowshot.learn.methods.contrastive import ContrastiveLoss
 from lowshot.learn.methods.prototypical import PrototypicalConfig, PrototypicalNetworks
+from lowshot.learn.methods.quadruplet import QuadrupletLoss
 from lowshot.learn.methods.siamese import SiameseConfig, SiameseNetworks
+from lowshot.learn.methods.triplet import TripletConfig, TripletNetworks
+from lowshot.learn.methods.weak_labels import WeakLabels
 from lowshot.learn.recipe import Recipe
 from lowshot.learn.run import configure
 
@@ -57,6 +63,50 @@ def test_an_example_of_itself_fits_best(method: type[Method[Any]]) -> None:
     chosen = small(method).eval()
     features = chosen.embed(torch.rand(5, 1, chosen.config.size, chosen.config.size))
     assert chosen.scores(features.view(1, 5, 1, -1), features[None]).argmax(-1).tolist() == [[0, 1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "cosine", "l1", "mahalanobis"])
+@pytest.mark.parametrize(
+    "method",
+    [PrototypicalNetworks, TripletNetworks, QuadrupletLoss, ContrastiveLoss, BackgroundClassifier, WeakLabels],
+    ids=lambda method: method.record.name,
+)
+def test_a_metric_method_takes_any_distance(method: type[Method[Any]], distance: str) -> None:
+    """It learns by that distance, and answers by it."""
+    config, _ = configure(method, "cpu", {"distance": distance, "filters": 8, "network": "conv4", "size": 28})
+    torch.manual_seed(0)
+    chosen = method(config)
+    images, labels = torch.rand(4, 3, 1, 28, 28), torch.tensor([0, 1, 0, 1])[:, None].expand(4, 3)
+    if method in (BackgroundClassifier, WeakLabels):
+        images, labels = images[:, 0], labels[:, : 1 if method is BackgroundClassifier else 3].squeeze(1)
+    elif method is PrototypicalNetworks:
+        images, labels = images[None], labels[None]
+    loss = chosen.loss(chosen.batch(images, labels))
+    loss.backward()
+    gradient = torch.cat([each.grad.flatten() for each in chosen.network.parameters() if each.grad is not None])
+    assert loss.isfinite() and gradient.isfinite().all() and gradient.abs().sum() > 0
+    chosen.eval()
+    with torch.no_grad():
+        support, query = chosen.embed(torch.rand(14, 1, 28, 28)).split([6, 8])
+        support, query = support.view(1, 3, 2, -1), query[None]
+        scores = chosen.scores(support, query)
+    if distance == "mahalanobis":
+        expected = -mahalanobis(query, support)
+    else:
+        expected = -distances(query, support.mean(2), distance)  # type: ignore[arg-type]
+    best = chosen.scores(support, query).argmax(-1) == expected.argmax(-1)
+    assert best.all() and np.corrcoef(scores.flatten(), expected.flatten())[0, 1] > 0.999
+    assert bool(chosen.config.obstacle) == (distance == "mahalanobis")
+
+
+def test_items_of_a_batch_are_compared_by_the_configured_distance() -> None:
+    features = torch.randn(5, 7)
+    for distance, power in (("euclidean", 2), ("l1", 1)):
+        method = TripletNetworks(TripletConfig(distance=distance, filters=4))  # type: ignore[arg-type]
+        for i in range(5):
+            for j in range(5):
+                expected = ((features[i] - features[j]).abs() ** power).sum() ** (2 / power)
+                assert float(method.squares(features)[i, j]) == pytest.approx(float(expected), rel=1e-4, abs=1e-4)
 
 
 def test_unknown_method_lists_the_names() -> None:
@@ -156,7 +206,11 @@ def test_siamese_export_ranks_as_its_scores() -> None:
 
 
 def test_siamese_settings_that_cannot_work_are_refused() -> None:
-    for settings, needle in (({"network": "koch", "size": 28}, "105"), ({"same": 1.0}, "crossed")):
+    for settings, needle in (
+        ({"network": "koch", "size": 28}, "105"),
+        ({"same": 1.0}, "crossed"),
+        ({"dropout": 0.1}, "no dropout"),
+    ):
         with pytest.raises(ValueError, match=needle):
             SiameseConfig(**settings)
 

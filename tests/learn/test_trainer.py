@@ -25,6 +25,7 @@ from lowshot.learn.classification import ClassificationMethod
 from lowshot.learn.distances import distances
 from lowshot.learn.method import Method
 from lowshot.learn.methods import METHODS
+from lowshot.learn.methods.lstm import LSTMConfig, LSTMNetwork
 from lowshot.learn.methods.prototypical import PrototypicalConfig, PrototypicalNetworks
 from lowshot.learn.recipe import Recipe
 from lowshot.learn.run import configure
@@ -73,6 +74,21 @@ def test_seconds_of_training_beat_an_untrained_network(
     assert trained.steps == 60
     assert trained.accuracy is not None and trained.accuracy > before + 0.2
     assert trained.accuracy > 0.5  # 20-way: chance is 0.05
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", "adagrad"])
+def test_every_optimizer_lowers_the_loss(optimizer: Any, noise: Examples) -> None:
+    recipe = Recipe(steps=30, optimizer=optimizer, lr=0.01, validations=30, val_episodes=1)
+    trained = train(tiny(), noise.split(0.7)[0], recipe, validation=noise.split(0.7)[1])
+    losses = [each["loss"] for each in trained.history]
+    assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.3
+
+
+def test_validation_asks_no_more_ways_than_a_method_answers(noise: Examples) -> None:
+    background, validation = noise.split(0.5)
+    config = LSTMConfig(size=28, ways=3, presentations=2, controller=8, sequences=2)
+    trained = train(LSTMNetwork(config), background, Recipe(steps=1, val_ways=5, val_episodes=2), validation=validation)
+    assert trained.accuracy is not None
 
 
 def test_a_seed_gives_the_same_weights(noise: Examples) -> None:

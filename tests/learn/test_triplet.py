@@ -106,7 +106,7 @@ def test_squared_compares_squares() -> None:
     assert float(squared) == pytest.approx(0.25 - 0.01 + 0.2, abs=1e-4)
 
 
-@pytest.mark.parametrize("settings", [{"margin": "hard"}, {"margin": "0"}, {"triplets": "all"}, {"distance": "l1"}])
+@pytest.mark.parametrize("settings", [{"margin": "hard"}, {"margin": "0"}, {"triplets": "all"}, {"distance": "far"}])
 def test_settings_that_make_no_sense(settings: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match=next(iter(settings))):
         configure(TripletNetworks, "cpu", settings)

@@ -84,13 +84,14 @@ def test_hard_labels_are_the_first_tags() -> None:
 def test_items_need_not_be_sorted_by_class() -> None:
     labels = np.random.default_rng(0).permutation(LABELS)
     drawn = method().draw(EpisodeSampler(labels), (0, 0, 0))
+    assert (method().shown(drawn) == drawn[:, 0]).all(), "items that name a tag are not looked at"
     assert (labels[drawn[:, 1:]] == noisy_tags(labels, 50, tags=3, noise=0.3)[drawn[:, 0]]).all()
 
 
 def test_the_true_class_never_reaches_the_loss() -> None:
-    images, labels = torch.rand(6, 4, 1, 16, 16), torch.randint(50, (6, 4))
+    images, labels = torch.rand(6, 1, 16, 16), torch.randint(50, (6, 4))
     batch = method().batch(images, labels)
-    assert (batch.images == images[:, 0]).all()
+    assert (batch.images == images).all()
     assert (batch.labels == labels[:, 1:]).all(), "the first column is of the image itself"
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lowshot.cli.tables import print_table
 from lowshot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lowshot.learn.method import MethodConfig
 
 
 def methods() -> None:
@@ -18,11 +23,17 @@ def methods() -> None:
             f"{each.record.title} ({each.record.paper} {each.record.year})",
             each.record.samples,
             ", ".join(each.presets),
-            f"no: {obstacle}" if (obstacle := each.Config().obstacle) else "yes",
+            _encoder(each.Config()),
         )
         for each in METHODS
     ]
     print_table(("name", "what", "learns from", "presets", "encoder"), rows)
+
+
+def _encoder(config: MethodConfig) -> str:
+    if config.obstacle:
+        return f"no: {config.obstacle}"
+    return f"yes, {config.approximation}" if config.approximation else "yes"
 
 
 def datasets() -> None:

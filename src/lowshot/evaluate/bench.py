@@ -20,7 +20,7 @@ from lowshot.errors import ConfigError
 from lowshot.evaluate.episodes import Answering
 from lowshot.evaluate.lake import lake_of
 from lowshot.evaluate.nway import nway_of
-from lowshot.evaluate.published import LAKE, PRESENTATIONS, PUBLISHED, TARGETS
+from lowshot.evaluate.published import LAKE, NOTES, PRESENTATIONS, PUBLISHED, TARGETS
 from lowshot.evaluate.report import Report
 from lowshot.evaluate.results import FOLDER, Budget, Result
 from lowshot.evaluate.sequences import sequential_of
@@ -151,7 +151,7 @@ class Bench:
         from lowshot.learn.saved import SUFFIX
 
         config, _ = configure(find_method(method), self.preset, {})
-        suffix = SUFFIX if config.obstacle else ".onnx"
+        suffix = SUFFIX if config.obstacle or config.approximation else ".onnx"  # the method itself is measured
         digest = self._digest(method, track)[:8]
         file = self.trained / f"{method}-{self.preset}-{digest}{suffix}"
         if not file.is_file():
@@ -189,7 +189,7 @@ class Bench:
 
         chosen = find_method(method)
         config, _ = configure(chosen, self.preset, {})
-        one_by_one = not config.obstacle or issubclass(chosen, SequenceMethod)
+        one_by_one = issubclass(chosen, SequenceMethod) or not (config.obstacle or config.approximation)
         return [
             column
             for column in track.columns
@@ -216,7 +216,7 @@ class Bench:
             episodes=figures.get("episodes"),
             budget=Budget(**{key: story.config.get(key) for key in ("seconds", "steps", "hardware")}),
             command=f"{story.command} ; lowshot evaluate {method}{file.suffix} {column.options}",
-            note=f"`{self.preset}` preset",
+            note=": ".join(filter(None, [f"`{self.preset}` preset", NOTES.get((method, self.preset))])),
             settings=self._digest(method, track),
         ).save(self._file(method, track, column))
         if self.console:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,7 +22,7 @@ from lowshot.disk import write_atomically
 from lowshot.errors import DataError, LowshotError
 
 FOLDER, PAGE = Path("results"), Path("docs/results.md")
-FIGURE, FIGURE_OF = "accuracy.svg", "20-way 1-shot"
+FIGURE, FIGURE_OF = "accuracy.svg", ("5-way 1-shot", "20-way 1-shot")
 
 
 class _Frozen(BaseModel):
@@ -190,41 +190,49 @@ def write_results(folder: Path = FOLDER, out: Path = PAGE) -> None:
     results = [Result.load(file) for file in files]
     page = render(results)
     out.parent.mkdir(parents=True, exist_ok=True)
-    if points := [result for result in results if result.column == FIGURE_OF and result.budget.seconds]:
-        write_atomically(out.with_name(FIGURE), _figure(points))
+    panels = {
+        column: [result for result in results if result.column == column and result.budget.seconds]
+        for column in FIGURE_OF
+    }
+    if any(panels.values()):
+        write_atomically(out.with_name(FIGURE), _figure(panels))
         page += f"\n![Accuracy against training time]({FIGURE})\n"
     write_atomically(out, page.encode())
 
 
-def _figure(points: Sequence[Result]) -> bytes:
-    """Accuracy against training time, as SVG."""
+def _figure(panels: Mapping[str, Sequence[Result]]) -> bytes:
+    """Accuracy against training time, a panel a protocol, as SVG."""
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    ordered = sorted(points, key=lambda result: result.value)
     with pyplot.rc_context({"svg.hashsalt": "lowshot", "svg.fonttype": "none", "font.size": 9}):
-        figure, axes = pyplot.subplots(figsize=(8, 5))
-        for place, result in enumerate(ordered):
-            point = (result.budget.seconds or 0) / 60, 100 * result.value
-            [line, *_] = axes.errorbar(*point, yerr=100 * (result.figures.get("ci95") or 0), fmt="o", ms=4)
-            axes.annotate(
-                f"{result.title}, {result.note.replace('`', '')}: {point[1]:.1f}",
-                point,
-                # beside the plot, as far apart as there is room: many systems had the same time and are nearly as good
-                xytext=(1.04, (place + 0.5) / len(ordered)),
-                textcoords="axes fraction",
-                va="center",
-                arrowprops={"arrowstyle": "-", "lw": 0.5, "color": line.get_color(), "relpos": (0, 0.5)},
-            )
-        axes.set(xlabel="minutes of training", ylabel=f"accuracy, {FIGURE_OF}, Vinyals split (%)")
-        axes.set_xlim(0, 1.1 * max(result.budget.seconds or 0 for result in points) / 60)
-        axes.grid(alpha=0.3)
+        figure, grid = pyplot.subplots(len(panels), figsize=(7, 5 * len(panels)), squeeze=False)
+        for (column, points), axes in zip(panels.items(), grid[:, 0], strict=True):
+            _panel(axes, column, sorted(points, key=lambda result: result.value))
         page = io.BytesIO()
         figure.savefig(page, format="svg", bbox_inches="tight", metadata={"Date": None})
         pyplot.close(figure)
     return page.getvalue()
+
+
+def _panel(axes: Any, column: str, ordered: Sequence[Result]) -> None:
+    """One point a system. Names stand beside the plot: many systems had the same time and are nearly as good."""
+    for place, result in enumerate(ordered):
+        point = (result.budget.seconds or 0) / 60, 100 * result.value
+        [line, *_] = axes.errorbar(*point, yerr=100 * (result.figures.get("ci95") or 0), fmt="o", ms=4)
+        axes.annotate(
+            f"{result.title}, {result.note.split(':')[0].replace('`', '')}: {point[1]:.1f}",
+            point,
+            xytext=(1.04, (place + 0.5) / len(ordered)),
+            textcoords="axes fraction",
+            va="center",
+            arrowprops={"arrowstyle": "-", "lw": 0.5, "color": line.get_color(), "relpos": (0, 0.5)},
+        )
+    axes.set(xlabel="minutes of training", ylabel=f"accuracy, {column}, Vinyals split (%)")
+    axes.set_xlim(0, 1.1 * max([(result.budget.seconds or 0) / 60 for result in ordered], default=1))
+    axes.grid(alpha=0.3)
 
 
 _INTRODUCTION = (
@@ -234,6 +242,11 @@ _INTRODUCTION = (
     "are 95 %. Published numbers marked *recalled* were not read in their source. Numbers of different protocols must",
     "not be compared.",
     "",
+)
+_LEGEND = (
+    "In brackets what was published; *recalled* where it was not read in its source. A dash: the system cannot be asked",
+    "that (a memory or a meta-learner of five ways has no answer among twenty), or has not been. The `paper` presets train",
+    "as long as the papers, days on two cores: `lowshot bench accuracy --preset paper` adds their rows.",
 )
 _COLUMNS = ("what", "data and protocol", "ours", "published", "target", "budget", "made by")
 
@@ -264,7 +277,9 @@ def _matrix(name: str, results: Sequence[Result]) -> list[str]:
         last = row[max(row, key=_natural)]
         cells = [_cell(row[column]) if column in row else "–" for column in columns]
         lines.append(_line([f"{title}, {note}", *cells, str(last.budget), f"`{last.command}` ({last.date})"]))
-    return [*lines, "", "In brackets what was published; *recalled* where it was not read in its source.", ""]
+    sources = {result.published.source: result.published for result in results if result.published}
+    listed = [f"{source} ({sources[source].sure})" for source in sorted(sources)]
+    return [*lines, "", *_LEGEND, *([f"Published: {'; '.join(listed)}."] if listed else []), ""]
 
 
 def _system(result: Result) -> tuple[str, str]:

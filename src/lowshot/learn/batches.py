@@ -37,9 +37,10 @@ class Batches:
         seeds = np.random.SeedSequence(where).generate_state(2)
         generator = torch.Generator().manual_seed(int(seeds[0]))
         torch.manual_seed(int(seeds[1]))  # of what the method draws: dropout, mixup, labels of an episode
-        indices = torch.from_numpy(self.method.draw(self.sampler, where)).to(self.labels.device)
-        images_NCHW = distort(to_network(self.items[indices.flatten()]), self.distortion, generator)
-        return self.method.batch(images_NCHW.view(*indices.shape, *images_NCHW.shape[1:]), self.labels[indices])
+        drawn = self.method.draw(self.sampler, where)
+        shown, indices = (torch.from_numpy(each).to(self.labels.device) for each in (self.method.shown(drawn), drawn))
+        images_NCHW = distort(to_network(self.items[shown.flatten()]), self.distortion, generator)
+        return self.method.batch(images_NCHW.view(*shown.shape, *images_NCHW.shape[1:]), self.labels[indices])
 
 
 def to_device(items: NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -31,7 +31,7 @@ class NetworkConfig(MethodConfig):
     Attributes:
         network: ``conv4`` is the field's four blocks; ``stem`` is ours, see :class:`~lowshot.learn.networks.StemNet`.
         filters: of each block.
-        dropout: share of each block's output that is dropped in training.
+        dropout: share of the output of each block that pools, all of ``conv4``, which is dropped in training.
     """
 
     network: Literal["conv4", "stem"] = "conv4"
@@ -45,6 +45,8 @@ STEM: dict[str, Any] = {"network": "stem", "size": 42, "filters": 96}
 
 class EmbeddingConfig(NetworkConfig):
     """How features are compared.
+
+    A method whose formula fixes one or the other says so in its own configuration.
 
     Attributes:
         distance: ``euclidean`` is the squared one; ``cosine`` compares directions only, of features at unit length;
@@ -168,7 +170,7 @@ class EpisodeMethod(EmbeddingMethod[EpisodeT]):
 
 @dataclass(frozen=True)
 class ClassBatch:
-    """Images (N, C, H, W) and their classes (N,), equally many of each."""
+    """Images (N, C, H, W) and what is known of them: classes (N,), of the first ones alone, or several tags each."""
 
     images: Tensor
     labels: Tensor
@@ -178,10 +180,12 @@ class BalancedConfig(EmbeddingConfig):
     """Training in batches of some classes with equally many items each.
 
     Attributes:
+        distance: by which items of a batch are compared, and queries with classes; a ``mahalanobis`` distance needs means,
+            so items are compared by the Euclidean one.
         ways, items: classes a batch, and items of each.
     """
 
-    distance: Literal["euclidean", "cosine", "l1"] = "cosine"
+    distance: Literal["euclidean", "cosine", "l1", "mahalanobis"] = "cosine"
     ways: int = Field(default=64, ge=2)
     items: int = Field(default=4, ge=2)
 
@@ -204,6 +208,12 @@ class BalancedMethod(EmbeddingMethod[BalancedT]):
     def loss(self, batch: ClassBatch) -> Tensor:
         """:meth:`loss_of` the features."""
         return self.loss_of(self.embed(batch.images), batch.labels)
+
+    def squares(self, features_ND: Tensor) -> Tensor:
+        """Squared distances between all items of a batch, (N, N): L1, or Euclidean, of directions or of the features."""
+        if self.config.distance == "l1":
+            return distances(features_ND, features_ND, "l1").square()
+        return distances(features_ND, features_ND, "euclidean")
 
     @abstractmethod
     def loss_of(self, features_ND: Tensor, labels_N: Tensor) -> Tensor:

@@ -74,6 +74,11 @@ class MethodConfig(BaseModel):
         return ""
 
     @property
+    def approximation(self) -> str:
+        """How an encoder file answers otherwise than :meth:`Method.scores`, in a clause; empty where it does not."""
+        return ""
+
+    @property
     def most_ways(self) -> int | None:
         """Classes that can be told apart in one episode at most; None for any number."""
         return None
@@ -107,9 +112,13 @@ class Method(nn.Module, ABC, Generic[ConfigT]):
     def draw(self, sampler: EpisodeSampler, seed: Sequence[int]) -> NDArray[np.int64]:
         """Indices of the items of one step, in any shape; the same for the same seed."""
 
+    def shown(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of the items drawn whose images are needed, here all; of the others only the labels are."""
+        return items
+
     @abstractmethod
     def batch(self, images: Tensor, labels: Tensor) -> Any:
-        """What :meth:`loss` takes, from images (*shape, C, H, W) and labels (*shape,) in the shape that was drawn."""
+        """What :meth:`loss` takes, from images (*shape, C, H, W) in the shape that is shown, and labels (*shape,) of all."""
 
     def embed(self, images_NCHW: Tensor) -> Tensor:
         """Features (N, D) of images, each for itself; here the images themselves: nothing is computed of one alone."""

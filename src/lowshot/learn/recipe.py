@@ -19,6 +19,7 @@ class Recipe(BaseModel):
             the same seed.
         schedule: of the learning rate: ``constant``; ``cosine`` to zero over the budget; ``halve`` every ``halve_every``
             steps (Snell 2017); ``decay`` by the factor ``decay`` every ``decay_every`` steps (Koch 2015).
+        momentum: of ``sgd`` and ``rmsprop``.
         clip: largest norm of the gradient; 0 for any.
         embedding_norm: weight of the mean squared feature in the loss, see :mod:`lowshot.learn.regularize`; for methods that
             have a network of features.
@@ -35,7 +36,7 @@ class Recipe(BaseModel):
     steps: int = Field(default=2000, ge=1)
     minutes: float | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0)
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = "adam"
     lr: float = Field(default=1e-3, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=0, ge=0)

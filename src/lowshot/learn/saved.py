@@ -71,12 +71,16 @@ class SavedMethod:
             items: packed images (n, H, W, C) in the method's form.
             support_EWK, query_EM: indices of items.
         """
-        features = embed_all(self.method, to_device(items, torch.device("cpu")))
-        support, query = (torch.from_numpy(each) for each in (support_EWK, query_EM))
+        features = embed_all(self.method, to_device(items, self._device))
+        support, query = (torch.from_numpy(each).to(self._device) for each in (support_EWK, query_EM))
         chunks = zip(support.split(_TOGETHER), query.split(_TOGETHER), strict=True)
         with torch.no_grad():
             scores = torch.cat([self.method.scores(features[one], features[other]) for one, other in chunks])
-        return scores.float().numpy()
+        return scores.float().cpu().numpy()
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.method.parameters()).device
 
 
 @dataclass(frozen=True)
@@ -96,11 +100,11 @@ class SavedSequenceMethod(SavedMethod):
         self, items: NDArray[np.uint8], index_ST: NDArray[np.int64], labels_STL: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """The likeliest label at each time (S, T, L), from packed items (n, H, W, C), their indices and their labels."""
-        features_ND = embed_all(self.method, to_device(items, torch.device("cpu")))
-        index, labels = (torch.from_numpy(each).split(_TOGETHER) for each in (index_ST, labels_STL))
+        features_ND = embed_all(self.method, to_device(items, self._device))
+        index, labels = (torch.from_numpy(each).to(self._device).split(_TOGETHER) for each in (index_ST, labels_STL))
         with torch.no_grad():
             answers = [self.method.present(features_ND[rows], known) for rows, known in zip(index, labels, strict=True)]
-        return torch.cat(answers).numpy()
+        return torch.cat(answers).cpu().numpy()
 
 
 def save_method(path: Path, method: Method[Any], story: Story) -> None:
@@ -122,7 +126,7 @@ def load_method(path: Path) -> SavedMethod:
         raise EncoderError(f"{path} holds no method of this version of lowshot: {_first_line(error)}") from None
     except LowshotError as error:
         raise EncoderError(f"{path}: {error}") from None
-    method.eval()
+    method.eval().to("cuda" if torch.cuda.is_available() else "cpu")
     return SavedSequenceMethod(method, story) if isinstance(method, SequenceMethod) else SavedMethod(method, story)
 
 

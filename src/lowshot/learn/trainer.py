@@ -113,7 +113,8 @@ class _Run:
         self.average = _running_average(method, recipe.average) if recipe.average else None
         self.optimizer = _optimizer(method, recipe)
         self.batches = Batches(background, method, recipe.distortion, self.device)
-        self.validator = Validator(validation, recipe, self.device) if validation is not None else None
+        most = method.config.most_ways
+        self.validator = Validator(validation, recipe, self.device, most) if validation is not None else None
         self.autocast = precision(recipe, self.device)
         self.progress = Progress(
             settings={
@@ -234,12 +235,15 @@ class _Run:
 
 
 class Validator:
-    """Accuracy on the same episodes of held-out classes each time; every image is embedded once."""
+    """Accuracy on the same episodes of held-out classes each time; every image is embedded once.
 
-    def __init__(self, examples: Examples, recipe: Recipe, device: torch.device) -> None:
+    Episodes have the recipe's ways, or as many as there are classes, or as the method can answer: ``most_ways``.
+    """
+
+    def __init__(self, examples: Examples, recipe: Recipe, device: torch.device, most_ways: int | None = None) -> None:
         within = examples.of_classes(recipe.val_within) if recipe.val_within else None
         sampler = EpisodeSampler(examples.labels, within=within, class_names=examples.classes)
-        ways = min(recipe.val_ways, len(examples.classes))
+        ways = min(recipe.val_ways, len(examples.classes), most_ways or recipe.val_ways)
         queries = max(1, min(5, int(examples.counts.min()) - recipe.val_shots))
         episodes = sampler.draw(recipe.val_episodes, ways, recipe.val_shots, queries, seed=recipe.seed)
         self.items = to_device(examples.items, device)
@@ -286,6 +290,16 @@ def _optimizer(method: Method[Any], recipe: Recipe) -> torch.optim.Optimizer:
             return torch.optim.SGD(
                 method.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
             )
+        case "rmsprop":
+            return torch.optim.RMSprop(
+                method.parameters(),
+                recipe.lr,
+                alpha=0.95,  # Graves 2013
+                momentum=recipe.momentum,
+                weight_decay=recipe.weight_decay,
+            )
+        case "adagrad":
+            return torch.optim.Adagrad(method.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
 
 
 def _running_average(method: Method[Any], decay: float) -> AveragedModel:

@@ -37,7 +37,7 @@ class ClassifierConfig(ClassificationConfig):
     channels: Literal[1, 3] = 3
     size: int = Field(default=84, ge=16, le=512)
     items: int = Field(default=256, ge=2)
-    distance: Literal["euclidean"] = "euclidean"
+    distance: Literal["euclidean", "cosine", "l1", "mahalanobis"] = "euclidean"
     transform: Literal["UN", "L2N", "CL2N"] = "CL2N"
     label_smoothing: float = Field(default=0, ge=0, lt=1)
     mixup: float = Field(default=0, ge=0)
@@ -71,10 +71,10 @@ class BackgroundClassifier(ClassificationMethod[ClassifierConfig]):
     def embed(self, images_NCHW: Tensor) -> Tensor:
         """Transformed features (N, D)."""
         features_ND: Tensor = self.network(images_NCHW).float()
-        if self.config.transform == "UN":
-            return features_ND
-        center_D = self.mean if self.config.transform == "CL2N" else torch.zeros_like(self.mean)
-        return functional.normalize(features_ND - center_D, dim=1)
+        if self.config.transform == "CL2N":
+            features_ND = features_ND - self.mean
+        plain = self.config.transform == "UN" and self.config.distance != "cosine"
+        return features_ND if plain else functional.normalize(features_ND, dim=1)
 
     def loss(self, batch: ClassBatch) -> Tensor:
         """Mean negative log probability of the classes. Keeps a running mean of the features."""

@@ -7,13 +7,12 @@ Shape suffixes: N images, D features.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 from torch import Tensor
 
 from lowshot.learn.augment import LIGHT
-from lowshot.learn.distances import distances
 from lowshot.learn.embedding import STEM, BalancedConfig, BalancedMethod
 from lowshot.learn.losses import contrastive, root
 from lowshot.learn.method import Record
@@ -27,7 +26,6 @@ class ContrastiveConfig(BalancedConfig):
         margin: distance from which on a pair of two classes is left alone; features of unit length are at most 2 apart.
     """
 
-    distance: Literal["cosine", "euclidean"] = "cosine"
     margin: float = Field(default=1, gt=0)
 
 
@@ -43,4 +41,4 @@ class ContrastiveLoss(BalancedMethod[ContrastiveConfig]):
 
     def loss_of(self, features_ND: Tensor, labels_N: Tensor) -> Tensor:
         """The loss over all pairs."""
-        return contrastive(root(distances(features_ND, features_ND, "euclidean")), labels_N, self.config.margin)
+        return contrastive(root(self.squares(features_ND)), labels_N, self.config.margin)

@@ -27,16 +27,15 @@ from lowshot.learn.recipe import CPU
 class MatchingConfig(EpisodeConfig):
     """Defaults: the paper's Omniglot setting (§4.1.1), 20-way 1-shot, without full-context embeddings.
 
-    An encoder file compares a query with class means: of one shot that is the same, of more nearly so.
-
     Attributes:
+        distance: of the attention, a softmax over 1 - distance: the paper's cosine, or another.
         fce: full-context embeddings (§2.1.2): f and g see the whole support set, see :mod:`lowshot.learn.context`.
         read_steps: how often f reads the support set; only with ``fce``.
         scale: start of a learned number by which the cosines are multiplied before the softmax; 0 for none, as in the
             paper. Without it the attention to one of n examples cannot rise above e² / (e² + n - 1): 28 % of 20.
     """
 
-    distance: Literal["cosine"] = "cosine"
+    distance: Literal["cosine", "euclidean", "l1"] = "cosine"
     compare: Literal["prototype"] = "prototype"
     ways: int = Field(default=20, ge=2)
     fce: bool = False
@@ -47,6 +46,11 @@ class MatchingConfig(EpisodeConfig):
     def obstacle(self) -> str:
         """Full-context embeddings cannot be kept."""
         return "each support example is embedded in the context of the whole set" if self.fce else ""
+
+    @property
+    def approximation(self) -> str:
+        """An encoder file compares a query with class means."""
+        return "" if self.fce else "of more than one shot by class means instead of attention"
 
 
 class MatchingNetworks(EpisodeMethod[MatchingConfig]):
@@ -61,7 +65,12 @@ class MatchingNetworks(EpisodeMethod[MatchingConfig]):
             "recipe": CPU | {"distortion": LIGHT.model_dump()},
         },
         "fce": {
-            "method": {"ways": 60, "scale": 10, "fce": True},
+            "method": {
+                "ways": 20,
+                "queries": 10,
+                "scale": 10,
+                "fce": True,
+            },  # a context is learned for tasks of its size
             "recipe": CPU | {"distortion": LIGHT.model_dump()},
         },
     }
@@ -88,8 +97,8 @@ class MatchingNetworks(EpisodeMethod[MatchingConfig]):
         if self.config.fce:
             support_END = self.support_context(support_END)
             query_EMD = self.query_context(query_EMD, support_END)
-        cosine_EMN = 1 - distances(query_EMD, support_END, "cosine")
+        alike_EMN = 1 - distances(query_EMD, support_END, self.config.distance)
         if self.log_scale is not None:
-            cosine_EMN = cosine_EMN * self.log_scale.exp()
-        attention_EMW: Tensor = cosine_EMN.unflatten(-1, support_EWKD.shape[1:3]).logsumexp(dim=-1)
+            alike_EMN = alike_EMN * self.log_scale.exp()
+        attention_EMW: Tensor = alike_EMN.unflatten(-1, support_EWKD.shape[1:3]).logsumexp(dim=-1)
         return attention_EMW

@@ -27,14 +27,14 @@ class MemoryConfig(SequenceConfig):
         addressing: ``lrua``, by least recently used access (section 3.2); or ``ntm``, as the Neural Turing Machine.
         rows, width: of the memory.
         heads: that read, and as many that write.
-        decay, own_vector, strength: see :class:`~lowshot.learn.external_memory.LeastRecentlyUsed`; of ``lrua`` only.
+        usage_decay, own_vector, strength: see :class:`~lowshot.learn.external_memory.LeastRecentlyUsed`; of ``lrua`` only.
     """
 
     addressing: Literal["lrua", "ntm"] = "lrua"
     rows: int = Field(default=128, ge=2)
     width: int = Field(default=40, ge=1)
     heads: int = Field(default=4, ge=1)
-    decay: float = Field(default=0.99, ge=0, le=1)
+    usage_decay: float = Field(default=0.99, ge=0, le=1)
     own_vector: bool = False
     strength: float = Field(default=0, ge=0)
 
@@ -49,7 +49,7 @@ class MemoryConfig(SequenceConfig):
         size: dict[str, Any] = {"rows": self.rows, "width": self.width, "heads": self.heads}
         if self.addressing == "ntm":
             return NeuralTuringMachine(self.controller, **size)
-        how: dict[str, Any] = {"decay": self.decay, "own_vector": self.own_vector, "strength": self.strength}
+        how: dict[str, Any] = {"decay": self.usage_decay, "own_vector": self.own_vector, "strength": self.strength}
         return LeastRecentlyUsed(self.controller, **size, **how)
 
 

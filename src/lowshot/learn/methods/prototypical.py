@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from torch import Tensor
-
 from lowshot.learn.augment import LIGHT
-from lowshot.learn.distances import distances
 from lowshot.learn.embedding import EpisodeConfig, EpisodeMethod
 from lowshot.learn.method import Record
 from lowshot.learn.recipe import CPU
@@ -25,7 +22,6 @@ class PrototypicalConfig(EpisodeConfig):
     of the features' length, ``distance="mahalanobis"`` weighs directions by how the support set spreads (Simple CNAPS).
     """
 
-    distance: Literal["euclidean", "cosine", "mahalanobis"] = "euclidean"
     compare: Literal["prototype"] = "prototype"
 
 
@@ -44,11 +40,3 @@ class PrototypicalNetworks(EpisodeMethod[PrototypicalConfig]):
             "recipe": CPU | {"distortion": LIGHT.model_dump()},  # chosen on omniglot:vinyals-val
         },
     }
-
-    def scores(self, support_EWKD: Tensor, query_EMD: Tensor) -> Tensor:
-        """Negative distance to each class mean, (E, M, W)."""
-        if self.config.distance == "mahalanobis":
-            return super().scores(support_EWKD, query_EMD)
-        prototypes_EWD = support_EWKD.mean(dim=2)
-        negative_EMW = -distances(query_EMD, prototypes_EWD, self.config.distance)
-        return negative_EMW if self.log_scale is None else negative_EMW * self.log_scale.exp()

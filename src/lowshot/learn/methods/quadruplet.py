@@ -9,13 +9,12 @@ Shape suffixes: N images, D features.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from lowshot.learn.augment import LIGHT
-from lowshot.learn.distances import distances
 from lowshot.learn.embedding import STEM, BalancedConfig, BalancedMethod
 from lowshot.learn.losses import hinge, quadruplets, spread, symmetric
 from lowshot.learn.method import Record
@@ -31,7 +30,6 @@ class QuadrupletConfig(BalancedConfig):
             ones, so that about as many quadruplets count early as late.
     """
 
-    distance: Literal["cosine", "euclidean"] = "cosine"
     ways: int = Field(default=64, ge=3)
     margin: float = Field(default=1, gt=0)
     second_margin: float = Field(default=0.5, gt=0)
@@ -61,7 +59,7 @@ class QuadrupletLoss(BalancedMethod[QuadrupletConfig]):
 
     def loss_of(self, features_ND: Tensor, labels_N: Tensor) -> Tensor:
         """Mean hinge of the triplets and mean hinge of the quadruplets, each over those above zero."""
-        distances_NN = distances(features_ND, features_ND, "euclidean")
+        distances_NN = self.squares(features_ND)
         unit = spread(distances_NN, labels_N).clamp_min(0) if self.config.adaptive else 1.0
         first = hinge(symmetric(distances_NN, labels_N), self.config.margin * unit)
         return first + quadruplets(distances_NN, labels_N, self.config.second_margin * unit)

@@ -53,6 +53,8 @@ class SiameseConfig(NetworkConfig):
     def _sizes(self) -> SiameseConfig:
         if self.network == "koch" and self.size != 105:
             raise ValueError("Koch's network takes 105×105 images: set size=105 or network=conv4")
+        if self.network == "koch" and {"filters", "dropout"} & self.model_fields_set:
+            raise ValueError("Koch's network has its own filters and no dropout: leave them out, or set network=conv4")
         if self.same == 1 and not self.crossed:
             raise ValueError("same=1 leaves no pair of different classes to learn from: set crossed=true")
         return self

@@ -21,7 +21,6 @@ from pydantic import Field
 from torch import Tensor
 
 from lowshot.learn.augment import LIGHT
-from lowshot.learn.distances import distances
 from lowshot.learn.embedding import STEM, BalancedConfig, BalancedMethod
 from lowshot.learn.losses import (
     averaged,
@@ -52,7 +51,6 @@ class TripletConfig(BalancedConfig):
         squared: compare squared distances.
     """
 
-    distance: Literal["cosine", "euclidean"] = "cosine"
     triplets: Literal["sum", "swap", "mean", "semi-hard", "batch-hard"] = "sum"
     margin: Annotated[float, Field(gt=0)] | Literal["soft", "ratio"] = 0.2
     squared: bool = False
@@ -77,7 +75,7 @@ class TripletNetworks(BalancedMethod[TripletConfig]):
         },
         "facenet": {
             "method": {"ways": 90, "items": 20, "triplets": "semi-hard", "squared": True},
-            "recipe": {"steps": 25_000, "optimizer": "sgd", "lr": 0.05},
+            "recipe": {"steps": 25_000, "optimizer": "adagrad", "lr": 0.05},
         },
         "hermans": {
             "method": {"ways": 18, "items": 4, "distance": "euclidean", "triplets": "batch-hard", "margin": "soft"},
@@ -87,7 +85,7 @@ class TripletNetworks(BalancedMethod[TripletConfig]):
 
     def loss_of(self, features_ND: Tensor, labels_N: Tensor) -> Tensor:
         """Mean loss of the triplets."""
-        squares_NN = distances(features_ND, features_ND, "euclidean")
+        squares_NN = self.squares(features_ND)
         excess = TRIPLETS[self.config.triplets](squares_NN if self.config.squared else root(squares_NN), labels_N)
         match self.config.margin:
             case "soft":

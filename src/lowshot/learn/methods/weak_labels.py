@@ -30,7 +30,7 @@ from lowshot.learn.robust import generalized_cross_entropy, symmetric_cross_entr
 
 
 class WeakLabelsConfig(ClassificationConfig):
-    """Defaults: the paper's loss and sampling, on tags of which 30 % are wrong.
+    """Defaults: the paper's loss, and its square root of a tag's frequency, on tags of which 30 % are wrong.
 
     Attributes:
         tags: tags an image.
@@ -81,9 +81,13 @@ class WeakLabels(ClassificationMethod[WeakLabelsConfig]):
         named_BK = sampler.order[sampler.first_C[background.tags[items_B]]]
         return np.concatenate([items_B[:, None], named_BK], axis=1)
 
+    def shown(self, items: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The images, which stand first in each row."""
+        return items[:, 0]
+
     def batch(self, images: Tensor, labels: Tensor) -> ClassBatch:
-        """The images, which stand first in each row, and the tags of each."""
-        return ClassBatch(images[:, 0], labels[:, 1:])
+        """The images and the tags of each."""
+        return ClassBatch(images, labels[:, 1:])
 
     def loss(self, batch: ClassBatch) -> Tensor:
         """The chosen loss of the tags."""
