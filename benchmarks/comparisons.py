@@ -148,7 +148,7 @@ def transfer() -> None:
         few = Asked("digits?classes=0:0.5", 5, shots, episodes=20)
         slowly = best((instead(model, slow(trained, steps, rate)) for steps in (5, 20) for rate in (1e-3, 1e-2)), few)
         elsewhere = Asked("digits?classes=0.5:1", 5, shots, episodes=100)
-        compare(tuned, untuned, elsewhere, slowly, instead(model, probe), aimed=shots > 1)
+        compare(tuned, untuned, elsewhere, slowly, instead(model, probe))
 
 
 def slow(trained: Transfer, steps: int, rate: float) -> Transfer:
