@@ -61,10 +61,7 @@ def measure(kind: str, settings: dict[str, Any], steps: int) -> None:
         episodes=found.episodes,
         budget=Budget(seconds=round(trained.seconds, 1), steps=steps, hardware=hardware()),
         command=f"python benchmarks/regularization.py {steps}",
-    ).save(
-        Path("results")
-        / f"regularization-{slug}.json"
-    )
+    ).save(Path("results") / f"regularization-{slug}.json")
     print(f"{kind}: {found.accuracy:.4f} ± {found.ci95 or 0:.4f}", flush=True)
 
 
