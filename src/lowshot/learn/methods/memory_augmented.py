@@ -20,6 +20,9 @@ from lowshot.learn.method import Record
 from lowshot.learn.sequence import CPU, FRONT, PAPER, SequenceConfig, SequenceMethod
 
 
+_MEMORY: dict[str, Any] = {"rows": 64, "own_vector": True, "strength": 10}
+
+
 class MemoryConfig(SequenceConfig):
     """Defaults: the paper's (section 4.1 and its supplement): a controller of 200, a memory of 128 × 40, four heads.
 
@@ -60,7 +63,9 @@ class MemoryAugmentedNetwork(SequenceMethod[MemoryConfig]):
     Config = MemoryConfig
     presets: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {
         "paper": {"method": {}, "recipe": PAPER},
-        "cpu": {"method": FRONT | {"rows": 64, "own_vector": True, "strength": 10}, "recipe": CPU},
+        "cpu": {"method": FRONT | _MEMORY, "recipe": CPU},
+        "strings": {"method": FRONT | _MEMORY | {"labels": "strings"}, "recipe": CPU},
+        "ntm": {"method": FRONT | {"rows": 64, "addressing": "ntm"}, "recipe": CPU},
     }
 
     def __init__(self, config: MemoryConfig) -> None:
