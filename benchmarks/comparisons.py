@@ -97,6 +97,7 @@ def record(
         data=asked.data,
         protocol=str(asked),
         measure="gain",
+        unit="points",
         figures=figures,
         target=figures["ci95"] if aimed else None,
         seed=0,

@@ -64,7 +64,7 @@ class Result(_Frozen):
         title: what was measured: the row's name.
         data, protocol: on which data and by which rules.
         measure: which of the figures is *the* number.
-        unit: ``%`` where the figures are fractions; otherwise printed as it is (``µs``, ``ms``, ``×``).
+        unit: ``%`` where the figures are fractions, ``points`` where they are differences of such; otherwise printed as it is (``µs``, ``ms``, ``×``).
         better: whether a ``higher`` or a ``lower`` number is better.
         figures: everything measured, for instance what ``lowshot evaluate --json`` printed. ``ci95`` is the interval.
         target: what was to be reached.
@@ -144,7 +144,7 @@ class Result(_Frozen):
 
     def show(self, number: float, interval: float | None = None) -> str:
         """A number in the result's unit, with its interval."""
-        scale, digits = (100, ".2f") if self.unit == "%" else (1, ".4g")
+        scale, digits = (100, ".2f") if self.unit in ("%", "points") else (1, ".4g")
         shown = f"{number * scale:{digits}}"
         if interval is not None:
             shown += f" ± {interval * scale:{digits}}"
