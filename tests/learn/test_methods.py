@@ -90,13 +90,11 @@ def test_a_metric_method_takes_any_distance(method: type[Method[Any]], distance:
         support, query = chosen.embed(torch.rand(14, 1, 28, 28)).split([6, 8])
         support, query = support.view(1, 3, 2, -1), query[None]
         scores = chosen.scores(support, query)
-    if distance == "mahalanobis":
-        expected = -mahalanobis(query, support)
-    else:
-        expected = -distances(query, support.mean(2), distance)  # type: ignore[arg-type]
-    best = chosen.scores(support, query).argmax(-1) == expected.argmax(-1)
-    assert best.all() and np.corrcoef(scores.flatten(), expected.flatten())[0, 1] > 0.999
-    assert bool(chosen.config.obstacle) == (distance == "mahalanobis")
+    spread = distance == "mahalanobis"
+    expected = -(mahalanobis(query, support) if spread else distances(query, support.mean(2), distance))  # type: ignore[arg-type]
+    assert (scores.argmax(-1) == expected.argmax(-1)).all()
+    assert np.corrcoef(scores.flatten(), expected.flatten())[0, 1] > 0.999  # but for a learned scale, the same
+    assert bool(chosen.config.obstacle) == spread
 
 
 def test_items_of_a_batch_are_compared_by_the_configured_distance() -> None:

@@ -64,7 +64,8 @@ class Result(_Frozen):
         title: what was measured: the row's name.
         data, protocol: on which data and by which rules.
         measure: which of the figures is *the* number.
-        unit: ``%`` where the figures are fractions, ``points`` where they are differences of such; otherwise printed as it is (``µs``, ``ms``, ``×``).
+        unit: ``%`` where the figures are fractions, ``points`` where they are differences of such; otherwise printed as it
+            is (``µs``, ``ms``, ``×``).
         better: whether a ``higher`` or a ``lower`` number is better.
         figures: everything measured, for instance what ``lowshot evaluate --json`` printed. ``ci95`` is the interval.
         target: what was to be reached.

@@ -19,7 +19,6 @@ from lowshot.learn.external_memory import ExternalMemory, LeastRecentlyUsed, Neu
 from lowshot.learn.method import Record
 from lowshot.learn.sequence import CPU, FRONT, PAPER, SequenceConfig, SequenceMethod
 
-
 _MEMORY: dict[str, Any] = {"rows": 64, "own_vector": True, "strength": 10}
 
 
