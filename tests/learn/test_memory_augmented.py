@@ -364,14 +364,15 @@ def test_the_paper_is_the_default() -> None:
     assert MemoryAugmentedNetwork(MemoryConfig(labels="strings")).inputs == 400 + 25
 
 
-@pytest.mark.parametrize("kind", ["lrua", "lstm"])
+@pytest.mark.parametrize("kind", ["lrua", "ntm", "lstm"])
 def test_seconds_of_training_beat_an_untrained_network(
     kind: str, characters: Callable[[ImageForm], tuple[Examples, Examples]]
 ) -> None:
     """Two classes, so that seconds are enough: from the second presentation on, what was seen is remembered."""
     few: dict[str, Any] = {"ways": 2, "presentations": 5, "front": "conv", "filters": 32, "controller": 64}
-    memory: dict[str, Any] = {"rows": 16, "width": 20, "own_vector": True, "strength": 10.0} if kind == "lrua" else {}
-    method = made(kind, **few, **memory, sequences=32, replays=2 if kind == "lrua" else 4)
+    memory: dict[str, Any] = {} if kind == "lstm" else {"rows": 16, "width": 20}
+    own: dict[str, Any] = {"own_vector": True, "strength": 10.0} if kind == "lrua" else {}
+    method = made(kind, **few, **memory, **own, sequences=32, replays=4 if kind == "lstm" else 2)
     background, held_out = characters(method.config.form)
 
     def at_fifth() -> float:
