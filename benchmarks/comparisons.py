@@ -153,15 +153,16 @@ def transfer() -> None:
     trained = model.method
     assert isinstance(trained, Transfer)
     probe = slow(trained, steps=0, rate=trained.config.tune_rate)
+    tuned, untuned = "a new last layer and slow fine-tuning", "a new last layer"
     for shots in (1, 5, 15):
         few = Asked(CHOOSE, 5, shots, episodes=20)
         torch.manual_seed(0)
         rates = (0.03, 0.1, 0.3)
         scratch = best((instead(model, FromScratch(trained.config, steps=50, rate=rate)) for rate in rates), few)
         asked = Asked(TEST, 5, shots, episodes=100)
-        compare("a new last layer", "training from scratch", asked, instead(model, probe), scratch)
-        tuned, untuned = "a new last layer and slow fine-tuning", "a new last layer"
+        compare(untuned, "training from scratch", asked, instead(model, probe), scratch)
         compare(tuned, untuned, asked, model, instead(model, probe), aimed=False)
+    for shots in (1, 5):
         few = Asked("digits?classes=0:0.5", 5, shots, episodes=20)
         slowly = best((instead(model, slow(trained, steps, rate)) for steps in (5, 20) for rate in (1e-3, 1e-2)), few)
         elsewhere = Asked("digits?classes=0.5:1", 5, shots, episodes=100)
