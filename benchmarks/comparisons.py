@@ -179,7 +179,7 @@ def slow(trained: Transfer, steps: int, rate: float) -> Transfer:
 def pseudo_labels() -> None:
     """Labels and predictions against labels alone, two a class: the same images pass through both networks.
 
-    Five alphabets, so that the network is soon sure of something; the confidence is the best one on five others.
+    Five alphabets, so that the network is soon sure of something; the confidence is the best one on small2.
     """
     shared = {"labeled": 2, "unlabeled": 128, "items": 64, "start": 200, "full": 500, "confidence": 0.5, "steps": 800}
     both = learned("pseudo-labels", "pseudo-labels", "omniglot:small1", **shared)

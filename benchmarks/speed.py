@@ -49,7 +49,7 @@ def episodes() -> None:
         name = f"episodes-{found['ways']}-{found['shots']}"
         easy = found["ways"] == 5
         record(name, command, f"one episode, {setting}", found, "microseconds", "µs", target=40 if easy else None)
-        title = f"the same, against scikit-learn's NearestCentroid in a loop, {setting}"
+        title = f"one episode, {setting}, against scikit-learn's NearestCentroid in a loop"
         record(f"{name}-ratio", command, title, found, "speedup", "×", better="higher", target=20 if easy else None)
 
 

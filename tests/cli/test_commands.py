@@ -32,6 +32,38 @@ def drawings(tmp_path: Path) -> Path:
     return tmp_path / "drawings"
 
 
+def test_settings_of_a_method_are_listed(lowshot: Run) -> None:
+    listed = lowshot("methods", "triplet").out
+    row = next(line for line in listed.splitlines() if line.split()[:1] == ["triplets"])
+    assert "sum, swap, mean, semi-hard, batch-hard" in row and "a hinge for either image" in row
+    assert "distortion.rotate=10" in listed and "learning rate" in listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("methods tripled", "there are prototypical, "),
+        ("bench accuracy --methods= --tracks vinyals", "no method ''"),
+        ("bench accuracy --tracks=", "no track ''"),
+        ("train digits --method lstm --out x.safetensors --steps 2 --set steps=3", "leave one out"),
+        ("train digits --method triplet --out x.pt --steps 2", "x.onnx for an encoder, x.safetensors"),
+        ("train digits?classes=0:0.1 --method siamese --out x.onnx --steps 2", "has one class, "),
+        (
+            "train digits --method triplet --out x.onnx --steps 2 --set distortion.wobble=1",
+            "no setting distortion.wobble",
+        ),
+        ("evaluate gone.safetensors digits", "there is no such file"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_a_line(
+    lowshot: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = lowshot(*arguments.split())
+    assert done.status == 2 and says in done.err and done.err.count("\n") == 1
+    assert not any(tmp_path.iterdir())
+
+
 def test_help_lists_every_command(lowshot: Run) -> None:
     ran = lowshot("--help")
     assert ran.status == 0

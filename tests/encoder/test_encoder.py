@@ -213,3 +213,9 @@ class TestLoad:
 def test_cards_that_contradict_themselves_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         _card(**fields)
+
+
+def test_a_method_that_was_kept_as_it_is_is_no_encoder(tmp_path: Path) -> None:
+    (tmp_path / "memory.safetensors").write_bytes(b"whatever")
+    with pytest.raises(EncoderError, match=r"as it is, for `lowshot evaluate`: name an \.onnx file"):
+        Encoder.load(tmp_path / "memory.safetensors")

@@ -82,9 +82,3 @@ def test_new_classes_are_told_apart_by_features() -> None:
         expected = functional.cosine_similarity(features[:, None], means[None], dim=-1)
     torch.testing.assert_close(scores[0] + 1, expected, atol=1e-5, rtol=1e-5)
     assert method.exported().compare == "prototype"
-
-
-def test_one_class_is_nothing_to_learn_from() -> None:
-    one = Examples(np.zeros((3, 16, 16, 1), np.uint8), np.zeros(3, np.int64), ("only",))
-    with pytest.raises(ConfigError, match="one class"):
-        Plain.for_background(ClassificationConfig(), one)

@@ -339,7 +339,7 @@ def test_many_queries_are_asked_in_parts(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_more_ways_than_labels_are_refused() -> None:
-    with pytest.raises(ConfigError, match="4 classes cannot be told apart by 3 labels"):
+    with pytest.raises(ConfigError, match="labels for 3 classes, not 4: train it with --set ways=4"):
         made("lstm").scores(torch.rand(1, 4, 1, 256), torch.rand(1, 2, 256))
     assert made("strings").scores(torch.rand(1, 4, 1, 256), torch.rand(1, 2, 256)).shape == (1, 2, 4)
 

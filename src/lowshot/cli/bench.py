@@ -20,10 +20,12 @@ def _group() -> None:
 @app.command()
 def accuracy(
     methods: Annotated[
-        str, typer.Option(help="Names with commas between; see `lowshot methods`.  [default: all]")
-    ] = "",
-    preset: Annotated[str, typer.Option(help="`cpu` for two cores, or `paper`.")] = "cpu",
-    tracks: Annotated[str, typer.Option(help="Names with commas between.  [default: all]")] = "",
+        str | None, typer.Option(help="Names with commas between; see `lowshot methods`.  [default: all]")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="`cpu` for two cores, `paper`, or another that all the methods have.")
+    ] = "cpu",
+    tracks: Annotated[str | None, typer.Option(help="Names with commas between.  [default: all]")] = None,
     trained: Annotated[Path, typer.Option(help="Folder of trained files.")] = Path("runs"),
     results: Annotated[Path, typer.Option(help="Folder of result files.")] = Path("results"),
     page: Annotated[Path, typer.Option(help="The page that is made of them.")] = Path("docs/results.md"),
@@ -38,7 +40,7 @@ def accuracy(
     from lowshot.evaluate.bench import Bench, find_tracks
     from lowshot.evaluate.results import write_results
 
-    names = methods.split(",") if methods else [each.record.name for each in all_methods]
+    names = [each.record.name for each in all_methods] if methods is None else methods.split(",")
     bench = Bench(preset, trained, results, Console(stderr=True))
-    bench.run(names, find_tracks(tracks.split(",") if tracks else None))
+    bench.run(names, find_tracks(None if tracks is None else tracks.split(",")))
     write_results(results, page)

@@ -41,29 +41,31 @@ def train(
         str | None,
         typer.Option(help="Data of other classes; `none` learns from all. Default: a tenth of DATA's classes."),
     ] = None,
-    preset: Annotated[str, typer.Option(help="`cpu` for two cores, or `paper`.")] = "cpu",
+    preset: Annotated[str, typer.Option(help="`cpu` for two cores, `paper`, or another of `lowshot methods`.")] = "cpu",
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes.")] = None,
     steps: Annotated[
         int | None, typer.Option(help="Budget in steps; the same seed then gives the same weights.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, episodes and distortions.")] = 0,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting of method or recipe.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting of `lowshot methods NAME`.")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint of a run that was stopped.")
     ] = False,
 ) -> None:
-    """Learn from a background set and write an encoder file."""
+    """Learn from a background set and write an encoder file, or the method as it is."""
     run = training_room()
     from rich.console import Console
 
-    settings: dict[str, Any] = {"seed": seed}
-    settings |= {key: value for key, value in {"minutes": minutes, "steps": steps}.items() if value is not None}
+    budget = {key: value for key, value in {"minutes": minutes, "steps": steps}.items() if value is not None}
+    settings: dict[str, Any] = {"seed": seed, **budget}
     for each in set_ or []:
         key, equals, value = each.partition("=")
         if not equals:
             raise ConfigError(f"--set {each}: write key=value")
+        if key in budget:
+            raise ConfigError(f"--{key} and --set {key} are two budgets: leave one out")
         settings[key] = value
     console = Console(stderr=True)
     trained = run.train_encoder(
@@ -126,7 +128,7 @@ def evaluate(
         raise DataError(f"Lake's trials are Omniglot's: write `lowshot evaluate {encoder} omniglot --protocol lake`")
     chosen, form = _model(encoder)
     if protocol in (Protocol.verify, Protocol.semi) and isinstance(chosen, room.Answering):
-        raise ConfigError(f"{encoder} gives no features to compare: choose --protocol nway or lake")
+        raise ConfigError(f"{encoder} gives no features to compare: choose another --protocol")
     result: Report
     match protocol:
         case Protocol.lake:

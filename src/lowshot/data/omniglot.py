@@ -51,7 +51,7 @@ VARIANTS = {
     "background": "964 characters of 30 alphabets",
     "evaluation": "659 characters of the 20 other alphabets",
     "small1": "five background alphabets",
-    "small2": "five other background alphabets",
+    "small2": "five background alphabets, two of them in small1, too",
     "vinyals-train": "1028 characters × 4 rotations as classes (Vinyals/Snell)",
     "vinyals-val": "172 characters × 4 rotations",
     "vinyals-trainval": "1200 characters × 4 rotations",

@@ -73,6 +73,8 @@ class Encoder:
         from lowshot.encoder.named import find
 
         path = find(name_or_file)
+        if path.suffix == ".safetensors":
+            raise EncoderError(f"{path} keeps a method as it is, for `lowshot evaluate`: name an .onnx file")
         try:
             return cls(path.read_bytes())
         except OSError as error:

@@ -149,6 +149,7 @@ class Bench:
         from lowshot.learn.methods import find_method
         from lowshot.learn.run import configure, train_encoder
         from lowshot.learn.saved import SUFFIX
+        from lowshot.learn.trainer import Interrupted
 
         config, _ = configure(find_method(method), self.preset, {})
         suffix = SUFFIX if config.obstacle or config.approximation else ".onnx"  # the method itself is measured
@@ -159,17 +160,20 @@ class Bench:
             command = (
                 f"lowshot train {shlex.quote(track.background)} --val none --method {method} --preset {self.preset}"
             )
-            train_encoder(
-                track.background,
-                method,
-                file,
-                preset=self.preset,
-                settings={"seed": 0},
-                validation="none",
-                resume=True,
-                command=f"{command} --seed 0 --out {method}{suffix}",
-                console=self.console,
-            )
+            try:
+                train_encoder(
+                    track.background,
+                    method,
+                    file,
+                    preset=self.preset,
+                    settings={"seed": 0},
+                    validation="none",
+                    resume=True,
+                    command=f"{command} --seed 0 --out {method}{suffix}",
+                    console=self.console,
+                )
+            except Interrupted as stopped:
+                raise Interrupted(f"{str(stopped).partition(';')[0]}: the same command goes on from there") from None
         return file
 
     def _run(self, method: str, track: Track) -> None:

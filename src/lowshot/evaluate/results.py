@@ -314,7 +314,7 @@ def _row(result: Result) -> tuple[str, ...]:
     seed = "" if result.seed is None else f", seed {result.seed}"
     cells = (
         result.title,
-        f"{result.data}: {result.protocol}{episodes}{seed}",
+        f"{result.data}: {result.protocol}{episodes}{seed}".replace("–: –", "–"),
         result.show(result.value, result.figures.get("ci95")),
         published,
         "–" if result.target is None else f"{aim} {result.show(result.target)}: {result.verdict}",

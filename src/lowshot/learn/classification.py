@@ -51,15 +51,8 @@ class ClassificationMethod(EmbeddingMethod[ClassificationT]):
 
     @classmethod
     def for_background(cls, config: ClassificationT, background: Examples) -> ClassificationT:
-        """The configuration with an output for each background class. Raises ConfigError where others were asked for.
-
-        It does so, too, where the background set has one class only.
-        """
+        """The configuration with an output for each background class. Raises ConfigError where others were asked for."""
         found = len(background.classes)
-        if found < 2:
-            raise ConfigError(
-                "the background set has one class, and there is nothing to tell it from: give two or more"
-            )
         if "classes" in config.model_fields_set and config.classes != found:
             raise ConfigError(f"classes={config.classes}, but the background set has {found}: leave classes out")
         return config.model_copy(update={"classes": found})

@@ -56,7 +56,12 @@ class PairBatch:
 
 
 class MethodConfig(BaseModel):
-    """Settings every method has; the defaults of each method are its paper's."""
+    """Settings every method has; the defaults of each method are its paper's.
+
+    Attributes:
+        channels: 1 for gray pictures, 3 for colored ones.
+        size: pixels along each side of the picture that the network takes.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

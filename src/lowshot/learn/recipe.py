@@ -17,13 +17,18 @@ class Recipe(BaseModel):
         steps: optimizer steps; or
         minutes: wall-clock budget, which then counts instead of ``steps``. Only a budget of steps makes the same weights of
             the same seed.
+        seed: of weights, batches and distortions.
+        optimizer, lr: and its learning rate.
+        weight_decay: pulls weights towards 0.
         schedule: of the learning rate: ``constant``; ``cosine`` to zero over the budget; ``halve`` every ``halve_every``
             steps (Snell 2017); ``decay`` by the factor ``decay`` every ``decay_every`` steps (Koch 2015).
+        halve_every, decay, decay_every: see ``schedule``.
         momentum: of ``sgd`` and ``rmsprop``.
         clip: largest norm of the gradient; 0 for any.
         embedding_norm: weight of the mean squared feature in the loss, see :mod:`lowshot.learn.regularize`; for methods that
             have a network of features.
         average: decay of a running average of the weights, which is what is validated and kept; 0 for none.
+        distortion: of the images, see :mod:`lowshot.learn.augment`.
         precision: ``auto`` is bfloat16 where the processor computes with it, otherwise float32.
         validations: how often to validate, evenly over the budget. The best validated weights are kept.
         val_ways, val_shots, val_episodes: the validation episodes; ways are at most the validation classes.

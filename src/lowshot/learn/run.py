@@ -26,6 +26,7 @@ from lowshot.learn.recipe import Recipe
 from lowshot.learn.saved import SUFFIX, Story, save_method
 from lowshot.learn.trainer import Trained, train
 
+ENCODER = ".onnx"
 HELD_OUT = 0.1
 """Share of the background classes that validate a run for which no validation data are named."""
 
@@ -53,7 +54,7 @@ def train_encoder(
     Args:
         data: the background set, see :func:`lowshot.data.load`.
         method: a method's name.
-        out: the file. ``.safetensors`` keeps the method as it is, for ``lowshot evaluate``; any other name is an encoder.
+        out: the file. ``.onnx`` is an encoder; ``.safetensors`` keeps the method as it is, for ``lowshot evaluate``.
         settings: of the method or the recipe by name, over the preset's; ``distortion.shear`` for one inside another.
         validation: data of other classes; ``none`` to learn from all classes and keep the last weights; None to hold out a
             tenth of the background classes.
@@ -109,7 +110,14 @@ def _check_draw(method: Method[Any], background: Examples) -> None:
 
 
 def check_out(out: Path) -> None:
-    """Raise DataError where a file cannot be written, before hours are spent on what should be in it."""
+    """Raise DataError where a file cannot be written, before hours are spent on what should be in it.
+
+    Raises ConfigError where its name does not say what is to be in it.
+    """
+    if out.suffix not in (ENCODER, SUFFIX):
+        raise ConfigError(
+            f"{out}: name it {out.stem}{ENCODER} for an encoder, {out.stem}{SUFFIX} for the method as it is"
+        )
     if not out.parent.is_dir():
         raise DataError(f"{out} cannot be written: there is no folder {out.parent}")
     if out.exists() and not out.is_file():
@@ -187,6 +195,10 @@ def configure(method: type[Method[Any]], preset: str, settings: Settings) -> tup
 def load_split(data: str, validation: str | None, config: MethodConfig) -> tuple[Examples, Examples | None]:
     """Background and validation examples in the network's form; see :func:`train_encoder`."""
     background = load(data, config.form)
+    if len(background.classes) < 2:
+        raise DataError(
+            f"{data} has one class, {background.classes[0]!r}, and nothing to tell it from: give two or more"
+        )
     if validation is None:
         return hold_out(background, HELD_OUT)
     return background, None if validation == "none" else load(validation, config.form)
@@ -211,4 +223,6 @@ def _validated(model: type[ModelT], values: Settings) -> ModelT:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"there is no setting {where}: see `lowshot methods NAME`") from None
         raise ConfigError(f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}") from None

@@ -122,7 +122,11 @@ def load_method(path: Path) -> SavedMethod:
         chosen = find_method(story.method)
         method = chosen(chosen.Config.model_validate(story.config["method"]))
         method.load_state_dict(weights)
-    except (OSError, SafetensorError, KeyError, ValidationError, RuntimeError, json.JSONDecodeError) as error:
+    except FileNotFoundError:
+        raise EncoderError(f"{path}: there is no such file") from None
+    except SafetensorError:
+        raise EncoderError(f"{path}: not a safetensors file, or one cut short") from None
+    except (OSError, KeyError, ValidationError, RuntimeError, json.JSONDecodeError) as error:
         raise EncoderError(f"{path} holds no method of this version of lowshot: {_first_line(error)}") from None
     except LowshotError as error:
         raise EncoderError(f"{path}: {error}") from None

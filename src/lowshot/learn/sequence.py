@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lowshot.data import EpisodeSampler, Spelling, draw_sequences
+from lowshot.errors import ConfigError
 from lowshot.learn.augment import LIGHT
 from lowshot.learn.distances import distances
 from lowshot.learn.external_memory import State
@@ -187,6 +188,9 @@ class SequenceMethod(Method[SequenceT]):
         comes next. Raises ConfigError where there are more ways than labels.
         """
         episodes, ways, shots = support_EWKD.shape[:3]
+        if ways > self.config.most_ways:
+            most = self.config.most_ways
+            raise ConfigError(f"it has labels for {most} classes, not {ways}: train it with --set ways={ways}")
         generator = torch.Generator().manual_seed(0)
         order = torch.randperm(ways * shots, generator=generator).to(support_EWKD.device)
         words_WL = torch.from_numpy(self.config.spelling.draw(1, ways)[0]).to(support_EWKD.device)
