@@ -71,7 +71,11 @@ class PseudoLabels(ClassificationMethod[PseudoLabelsConfig]):
     Config = PseudoLabelsConfig
     presets: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {
         "paper": {"method": {}, "recipe": {"steps": 40_000}},
-        "cpu": {"method": {}, "recipe": CPU},
+        "cpu": {
+            # Of thousands of classes most predictions are wrong for long; the confidence was chosen on omniglot:small2.
+            "method": {"items": 128, "unlabeled": 64, "confidence": 0.5},
+            "recipe": CPU,
+        },
     }
 
     step: Tensor  # t of the paper; in the checkpoint with the weights
