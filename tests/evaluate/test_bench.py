@@ -54,7 +54,7 @@ def test_what_was_measured_is_kept(bench: Bench, tmp_path: Path) -> None:
     page = tmp_path / "docs" / "results.md"
     write_results(bench.results, page)
     head, _, row = (line for line in page.read_text().splitlines() if line.startswith("|"))
-    assert head.startswith("| system | 2-way 1-shot | 4-way 1-shot | trained for")
+    assert head.startswith("| system | 2-way 1-shot, accuracy (%) | 4-way 1-shot, accuracy (%) | trained for")
     assert row.startswith("| Prototypical Networks, `cpu` preset |") and "--method prototypical" in row
 
 

@@ -271,7 +271,9 @@ def _section(name: str, results: Sequence[Result]) -> list[str]:
 def _matrix(name: str, results: Sequence[Result]) -> list[str]:
     """A row a system, a column a protocol; ours, and what was published in brackets."""
     columns = sorted({result.column for result in results}, key=_natural)
-    names = ("system", *columns, "trained for", "made by")
+    measures = {result.column: result.measure for result in results}
+    shown = (f"{column}, {measures[column]} (%)" for column in columns)
+    names = ("system", *shown, "trained for", "made by")
     lines = [f"## {name}, every system", "", _line(names), _line(["---"] * len(names))]
     for (title, note), found in groupby(sorted(results, key=_system), key=_system):
         row = {result.column: result for result in found}
