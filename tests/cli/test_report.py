@@ -19,7 +19,7 @@ FIRST, SECOND = ENROLLED
 
 
 def shown(truth: str | None, label: str | None, confidence: float = 0.5) -> Shown:
-    return Shown(b"query", Answer(label, confidence, (Candidate(label or FIRST, 0.4),), ()), truth)
+    return Shown(b"query", Answer(label, confidence, (Candidate(label or FIRST, 0.4),), (), "prototype", 3, {}), truth)
 
 
 @pytest.fixture

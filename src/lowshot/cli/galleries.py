@@ -14,7 +14,9 @@ from lowshot.cli.tables import print_table, printable
 if TYPE_CHECKING:
     from lowshot.gallery import Answer, Gallery
 
-GalleryArgument = Annotated[Path, typer.Argument(metavar="GALLERY", help="The gallery's file.")]
+GalleryArgument = Annotated[
+    str, typer.Argument(metavar="GALLERY", help="Its file, or milvus+http://host:port/collection.")
+]
 EncoderOption = Annotated[
     str | None,
     typer.Option(help="Name or file; a new gallery's default is `characters`, an old one keeps its own."),
@@ -34,9 +36,10 @@ def enroll(
     """
     from lowshot.data import datasets, find_files, load
     from lowshot.gallery import Gallery
+    from lowshot.gallery.store import is_there
 
     files = find_files(data)
-    new = not gallery.exists()
+    new = not is_there(gallery)
     with Gallery.open(gallery, encoder, create=True) as opened:
         before = set() if new else {each.id for each in opened.examples()}
         if files is not None:
@@ -131,7 +134,7 @@ def remove(
 
 
 def _held(gallery: Gallery) -> str:
-    return f"{gallery.path} now holds {len(gallery)} of {len(gallery.classes())} classes"
+    return f"{gallery.place} now holds {len(gallery)} of {len(gallery.classes())} classes"
 
 
 def _as_dict(file: Path, answer: Answer) -> dict[str, Any]:

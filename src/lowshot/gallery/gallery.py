@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -20,15 +20,15 @@ from lowshot.data.files import FileSet
 from lowshot.data.images import Picture, read_pictures, shown_name
 from lowshot.encoder import Card, Encoder, named_encoders
 from lowshot.errors import BadFiles, ConfigError, EncoderError, GalleryError, ShapeError
+from lowshot.gallery.index import Compared, Held, Index
 from lowshot.gallery.originals import originals, read_once
 from lowshot.gallery.records import Answer, Candidate, Match, Record
-from lowshot.gallery.store import Row, Store
+from lowshot.gallery.store import Row, Store, is_there, open_store
 
 if TYPE_CHECKING:
-    from lowshot.gallery.mirror import Mirror
+    from lowshot.gallery.learned import Learned
 
 MAX_LABEL = 200
-_SHOWN = 5  # deciding examples in an answer
 
 
 class Gallery:
@@ -38,7 +38,7 @@ class Gallery:
     and its file from several processes: what one enrolls, all find with their next query.
 
     Attributes:
-        path: its file.
+        place: its address: the path of its file.
         card, fingerprint: of its encoder, see :class:`lowshot.encoder.Encoder`.
 
     Example:
@@ -51,43 +51,52 @@ class Gallery:
         'ink'
     """
 
-    def __init__(self, path: Path, store: Store, facts: Mapping[str, str], encoder: Encoder | None) -> None:
-        self.path = path
+    def __init__(self, store: Store, facts: Mapping[str, str], encoder: Encoder | None) -> None:
+        self.place = store.place
         try:
             self.card = Card.model_validate_json(facts["card"])
             self.fingerprint, self._source = facts["fingerprint"], facts["source"]
         except (KeyError, ValidationError):
             raise GalleryError(
-                f"{path} is damaged (its encoder's card cannot be read): restore it from a copy"
+                f"{self.place} is damaged (its encoder's card cannot be read): restore it from a copy"
             ) from None
         self._store = store
         self._given = encoder
-        self._lock = threading.RLock()  # of the mirror; the store has its own
+        self._lock = threading.RLock()  # of the index and what was learned; the store has its own
+        self._version: Hashable = None  # of the store, when the facts were read
+        self._facts: Mapping[str, str] = facts
 
     @classmethod
-    def open(cls, path: str | Path, encoder: Encoder | str | Path | None = None, create: bool = False) -> Self:
+    def open(
+        cls,
+        place: str | Path,
+        encoder: Encoder | str | Path | None = None,
+        create: bool = False,
+        float16: bool = False,
+    ) -> Self:
         """Open a gallery.
 
         Args:
-            path: its file.
+            place: its file, or the address of a Milvus collection, see :func:`lowshot.gallery.store.open_store`.
             encoder: an encoder, its name or its file; None for the one the gallery was created with, and for a new
                 gallery ``characters``. Where that file is gone, a gallery remembers the one given in its place.
-            create: make the gallery where there is no file; it is there from the first enrollment on.
+            create: make the gallery where there is none; it is there from the first enrollment on.
+            float16: a new gallery keeps features in half the space, at about three digits.
 
         Raises:
             GalleryError: there is no such gallery, the file is something else or damaged, or the gallery belongs to
                 another encoder.
             EncoderError: the encoder given cannot be loaded.
         """
-        path = Path(path).expanduser()
-        if create and not (path.is_file() and path.stat().st_size):
+        place = str(place)
+        if create and not is_there(place):
             source = "characters" if encoder is None else encoder
             encoder = source if isinstance(source, Encoder) else Encoder.load(source)
-            facts = _facts(encoder, source)
-            return cls(path, Store(path, facts), facts, encoder)
-        store = Store(path)
+            facts = _facts(encoder, source, float16)
+            return cls(open_store(place, facts), facts, encoder)
+        store = open_store(place)
         try:
-            gallery = cls(path, store, store.facts(), None)
+            gallery = cls(store, store.facts(), None)
             if encoder is not None:
                 gallery._take(encoder)
         except BaseException:
@@ -105,13 +114,13 @@ class Gallery:
             return self._given
         if not self._source:
             raise GalleryError(
-                f"{self.path} was made with the encoder object {self.card.name!r}: give it, or its file, as encoder "
+                f"{self.place} was made with the encoder object {self.card.name!r}: give it, or its file, as encoder "
                 "(--encoder FILE)"
             )
         found = self._remembered()
         if found is None:
             raise EncoderError(
-                f"the encoder {self.card.name!r} of {self.path} is neither {self._source} nor beside the gallery: give "
+                f"the encoder {self.card.name!r} of {self.place} is neither {self._source} nor beside the gallery: give "
                 "its file as encoder (--encoder FILE)"
             )
         return self._agreed(Encoder.load(found))
@@ -120,7 +129,7 @@ class Gallery:
         """Name or file of the encoder; None where it is not there any more, or was an object."""
         if self._source in named_encoders():
             return self._source
-        places = (Path(self._source), self.path.parent / Path(self._source).name) if self._source else ()
+        places = (Path(self._source), Path(self.place).parent / Path(self._source).name) if self._source else ()
         return next((place for place in places if place.is_file()), None)
 
     def _take(self, encoder: Encoder | str | Path) -> None:
@@ -128,13 +137,13 @@ class Gallery:
         self._given = self._agreed(encoder if isinstance(encoder, Encoder) else Encoder.load(encoder))
         if self._remembered() is None and (source := _source(encoder)):
             with suppress(GalleryError):  # a gallery that is read-only can be asked all the same
-                self._store.change("source", source)
+                self._store.change({"source": source})
 
     def _agreed(self, encoder: Encoder) -> Encoder:
         """The encoder, if it is the gallery's."""
         if encoder.fingerprint != self.fingerprint:
             raise GalleryError(
-                f"{self.path} belongs to the encoder {self.card.name!r} ({self.fingerprint[:12]}), not to "
+                f"{self.place} belongs to the encoder {self.card.name!r} ({self.fingerprint[:12]}), not to "
                 f"{encoder.card.name!r} ({encoder.fingerprint[:12]}): features of two encoders cannot be compared; give "
                 "its own as encoder (--encoder FILE)"
             )
@@ -155,7 +164,7 @@ class Gallery:
         return len(self._store)
 
     def __repr__(self) -> str:
-        return f"Gallery({str(self.path)!r}, encoder {self.card.name!r})"
+        return f"Gallery({str(self.place)!r}, encoder {self.card.name!r})"
 
     def enroll(
         self,
@@ -227,15 +236,21 @@ class Gallery:
         """The picture an example was enrolled from, as the bytes of a file. Raises GalleryError where there is none."""
         picture = self._store.original(id)
         if picture is None:
-            raise GalleryError(f"{self.path} keeps no picture of example {id}")
+            raise GalleryError(f"{self.place} keeps no picture of example {id}")
         return picture
 
-    def identify(self, pictures: Sequence[Picture], top: int = 5) -> list[Answer]:
+    def identify(
+        self,
+        pictures: Sequence[Picture],
+        top: int = 5,
+        where: Mapping[str, str | Sequence[str]] | None = None,
+    ) -> list[Answer]:
         """Say what each picture shows, or that it shows nothing enrolled.
 
         Args:
             pictures: as in :meth:`enroll`.
             top: how many candidates an answer lists.
+            where: compare only with examples that have this value, or one of these, of each attribute.
 
         Returns:
             One :class:`Answer` a picture. A query is unknown where that is more likely than not, see
@@ -243,7 +258,7 @@ class Gallery:
 
         Raises:
             BadFiles: lists every picture that cannot be read.
-            GalleryError: nothing is enrolled, or the file cannot be read.
+            GalleryError: nothing is enrolled, nothing with such attributes is, or the gallery cannot be read.
         """
         if top < 1:
             raise ConfigError(f"top must be at least 1, not {top}")
@@ -251,33 +266,54 @@ class Gallery:
         if self._store.is_empty():  # known before the encoder is loaded
             raise self._empty()
         features = self.encoder.embed_pictures(pictures)
+        wanted = {key: [values] if isinstance(values, str) else list(values) for key, values in (where or {}).items()}
         with self._lock:
-            self._mirror.follow(self._store)
-            if not len(self._mirror):
-                raise self._empty()
-            if not len(features):
-                return []
-            scores = self._mirror.score(features, top)
-            decided = [
-                self._mirror.examples(feature, labels[0], _SHOWN)
-                for feature, labels in zip(features, scores.labels, strict=True)
-            ]
-        names = self._store.names({id for matches in decided for id, _ in matches})
-        return [
-            _answer(labels, row, known, [Match(id, labels[0], names.get(id, ""), far) for id, far in matches])
-            for labels, row, known, matches in zip(
-                scores.labels, scores.scores.tolist(), scores.known.tolist(), decided, strict=True
+            learned = self._learned()
+            compared = self._index.compare(
+                features, top, learned.calibration, where=wanted, recognizer=learned.recognizer
             )
-        ]
+        names = self._store.names({id for each in compared for id, _ in each.examples})
+        return [_answer(each, names, learned.recognizer) for each in compared]
+
+    def held(self) -> Held:
+        """Every enrolled example's id, label and feature, in order of the ids."""
+        with self._lock:
+            self._index.follow()
+            return self._index.held()
 
     def _empty(self) -> GalleryError:
-        return GalleryError(f"{self.path} is empty: enroll at least one example first")
+        return GalleryError(f"{self.place} is empty: enroll at least one example first")
 
     @cached_property
-    def _mirror(self) -> Mirror:
-        from lowshot.gallery.mirror import Mirror  # brings scikit-learn, which enrolling does without
+    def _index(self) -> Index:
+        return self._store.index(self.card)
 
-        return Mirror(self.card, self.encoder.background())
+    def _learned(self) -> Learned:
+        """What the gallery has learned, with the index up to date; learned anew where that is due."""
+        from lowshot.gallery.learned import LEARNED, learn, read_learned  # brings scikit-learn
+
+        facts = self._follow()
+        if not len(self._index):
+            raise self._empty()
+        if LEARNED in facts:
+            learned = read_learned(facts[LEARNED], self.place)
+            if not learned.is_stale(len(self._index)):
+                return learned
+        learned = learn(self._index, self.card, self.encoder.background())
+        self._facts = {**facts, LEARNED: learned.text()}
+        with suppress(GalleryError):  # read-only, or written by another process just now: it will learn the same
+            self._store.change({LEARNED: learned.text()}, patient=False)
+        return learned
+
+    def _follow(self) -> Mapping[str, str]:
+        """Bring the index and the facts up to date; the facts."""
+        version = self._store.version()
+        if version != self._version:
+            self._facts, self._version = self._store.facts(), version
+            if self._facts.get("fingerprint") != self.fingerprint:
+                raise GalleryError(f"{self.place} has got another encoder meanwhile: open it again")
+        self._index.follow()
+        return self._facts
 
     def _add(
         self,
@@ -292,7 +328,7 @@ class Gallery:
             raise GalleryError(f"{self.encoder!r} gave features that are no numbers; nothing was enrolled")
         return self._store.add(
             [
-                Row(label, _storable(name), facts, feature.astype("<f4").tobytes(), original)
+                Row(label, _storable(name), facts, feature, original)
                 for label, name, facts, feature, original in zip(
                     labels, names, attributes, features, originals, strict=True
                 )
@@ -300,19 +336,26 @@ class Gallery:
         )
 
 
-def _answer(labels: Sequence[str], scores: Sequence[float], known: float, examples: Sequence[Match]) -> Answer:
-    candidates = tuple(Candidate(label, score) for label, score in zip(labels, scores, strict=True))
-    if known < 0.5:
-        return Answer(None, 1 - known, candidates, tuple(examples))
-    return Answer(labels[0], scores[0], candidates, tuple(examples))
+def _answer(compared: Compared, names: Mapping[int, str], recognizer: str) -> Answer:
+    unknown = compared.known < 0.5
+    return Answer(
+        label=None if unknown else compared.labels[0],
+        confidence=1 - compared.known if unknown else compared.scores[0],
+        candidates=tuple(map(Candidate, compared.labels, compared.scores)),
+        examples=tuple(Match(id, compared.labels[0], names.get(id, ""), far) for id, far in compared.examples),
+        recognizer=recognizer,
+        compared=compared.classes,
+        gate={},
+    )
 
 
-def _facts(encoder: Encoder, source: Encoder | str | Path) -> dict[str, str]:
-    """What a gallery remembers of its encoder."""
+def _facts(encoder: Encoder, source: Encoder | str | Path, float16: bool) -> dict[str, str]:
+    """What a gallery remembers of its encoder, and how it keeps features."""
     return {
         "fingerprint": encoder.fingerprint,
         "card": encoder.card.model_dump_json(),
         "source": _source(source),
+        "precision": "float16" if float16 else "float32",
     }
 
 

@@ -1,119 +1,280 @@
-"""The enrolled features in memory, and what was learned from them.
+"""A store's features in memory, compared exactly.
 
-Shape suffixes: N examples, C classes, Q queries, D features.
+Shape suffixes: N examples, R of them that are looked at, C classes, Q queries, D features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lowshot.encoder import Card, Features
 from lowshot.errors import GalleryError
-from lowshot.gallery.store import Store
-from lowshot.recognize import NearestNeighbors, NearestPrototype
-from lowshot.recognize.distances import distances
-from lowshot.recognize.recognizer import Recognizer
-from lowshot.recognize.unknown import Calibration, calibrate
+from lowshot.gallery.columns import Columns
+from lowshot.gallery.growing import Growing
+from lowshot.gallery.index import Compared, Held, Ints, Kept, Where
+from lowshot.gallery.sqlite import Changes, Mark, SqliteStore
+from lowshot.recognize.distances import (
+    distances,
+    nearest_columns,
+    squared_euclidean,
+    squared_length,
+    unit,
+    unit_cosine,
+)
 
-Ints = NDArray[np.int64]
+if TYPE_CHECKING:
+    from lowshot.recognize.recognizer import Recognizer
+    from lowshot.recognize.unknown import Calibration
 
+Mask = NDArray[np.bool_]
 
-@dataclass(frozen=True)
-class Scores:
-    """How queries compare with the classes.
-
-    Attributes:
-        labels: the nearest classes of each query, nearest first, (Q, top).
-        scores: the probability of each of these, (Q, top).
-        known: the probability that the query belongs to a class at all, (Q,).
-    """
-
-    labels: Sequence[Sequence[str]]
-    scores: Features
-    known: Features
+_AT_ONCE = 1 << 24  # distances computed at once: 64 MB
 
 
 class Mirror:
-    """One matrix of all features beside the recognizer that learned them. Not safe for several threads at once.
+    """One matrix of all features and one of the class means. Not safe for several threads at once.
 
-    Follows a store by loading only what was added and dropping what was removed. Labels are numbered as they come, so
-    that no example costs a Python object.
+    Follows a store by loading only what was added or changed and dropping what was removed, at a cost of these alone.
+    Every class has a number that only this mirror knows; it may change when another class goes.
     """
 
-    def __init__(self, card: Card, background: tuple[Features, Ints] | None) -> None:
+    def __init__(self, card: Card, store: SqliteStore) -> None:
         self._card = card
-        self._background = background
-        kind = {"prototype": NearestPrototype, "neighbor": NearestNeighbors}[card.compare]
-        self._recognizer: Recognizer = kind(distance=card.distance, negative=card.negative)
-        self._calibration: Calibration | None = None
-        self._version: tuple[int, int] | None = None
-        self._labels: list[str] = []  # every label ever seen; a label's code is its place here
-        self._code: dict[str, int] = {}
-        self._ids: Ints = np.zeros(0, np.int64)
-        self._codes: Ints = np.zeros(0, np.int64)
-        self._features: Features = np.zeros((0, card.features), np.float32)
+        self._store = store
+        self._mark = Mark()
+        self._version: Hashable = None
+        empty = np.zeros((0, card.features), np.float32)
+        square = np.zeros(0, np.float32)  # lengths
+        self._examples = Growing(id=np.zeros(0, np.int64), of=np.zeros(0, np.int32), feature=empty, square=square)
+        self._classes = Growing(label=np.zeros(0, object), count=np.zeros(0, np.int64), feature=empty, square=square)
+        self._number: dict[str, int] = {}  # of each class
+        self._columns = Columns(self._examples)
+        self._fitted: dict[str, Recognizer] = {}
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._examples)
 
-    def follow(self, store: Store) -> None:
+    def follow(self) -> None:
         """Bring this up to date with the store. Nearly free where nothing has changed."""
-        if (version := store.version()) == self._version:
-            return
-        last = int(self._ids[-1]) if len(self._ids) else 0
-        added, remaining = store.changes(after=last, had=len(self))
-        if remaining is not None:
-            self._drop(np.isin(self._ids, remaining, assume_unique=True))
-        if added:
-            self._append(*zip(*added, strict=True))
-        self._version = version
+        version = self._store.version()
+        while version != self._version:
+            changes = self._store.changes(self._mark)
+            self._drop(np.array(changes.gone, np.int64))
+            if changes.ids:
+                self._take(changes)
+            self._mark = changes.mark
+            self._fitted.clear()
+            if changes.complete:
+                self._version = version
 
-    def score(self, queries_QD: Features, top: int) -> Scores:
-        """Compare queries with every class; the ``top`` nearest of each."""
-        if self._calibration is None:
-            self._calibration = calibrate(self._recognizer, self._features, self._codes, self._background)
-        distances_QC = self._recognizer.distances(queries_QD)
-        top = min(top, distances_QC.shape[1])
-        some = np.argpartition(distances_QC, top - 1, axis=1)[:, :top]
-        order = np.argsort(np.take_along_axis(distances_QC, some, axis=1), axis=1, kind="stable")
-        nearest = np.take_along_axis(some, order, axis=1)
-        codes = self._recognizer.classes_[nearest]
-        return Scores(
-            labels=[[self._labels[code] for code in row] for row in codes.tolist()],
-            scores=np.take_along_axis(self._calibration.probabilities(distances_QC), nearest, axis=1),
-            known=self._calibration.known(distances_QC),
-        )
+    def compare(
+        self,
+        queries_QD: Features,
+        top: int,
+        calibration: Calibration,
+        *,
+        where: Where | None = None,
+        gates: Sequence[Kept] = (),
+        recognizer: str | None = None,
+        shown: int = 5,
+    ) -> list[Compared]:
+        """Compare queries with the classes, see :class:`~lowshot.gallery.index.Index`."""
+        wanted = self._columns.having(where) if where else None
+        queries_QD = unit(queries_QD) if self._card.distance == "cosine" else queries_QD
+        answers: dict[int, Compared] = {}
+        for rows, kept in _alike(gates, len(queries_QD)):
+            allowed = self._allowed(wanted, gates, kept)
+            size = len(self) if allowed is None else int(allowed.sum())
+            for some in np.array_split(rows, -(-len(rows) * size // _AT_ONCE)):
+                numbers, far_QC = self._to_classes(queries_QD[some], allowed, recognizer)
+                likely_QC = calibration.probabilities(far_QC)
+                for row, far_C, likely_C in zip(some.tolist(), far_QC, likely_QC, strict=True):
+                    near = self._nearest(far_C, numbers, top)
+                    members = self._members(numbers[near[0]], allowed)
+                    answers[row] = Compared(
+                        labels=self._classes["label"][numbers[near]].tolist(),
+                        scores=likely_C[near].tolist(),
+                        known=float(likely_C.sum()),
+                        classes=len(numbers),
+                        examples=self._deciding(queries_QD[row], members, shown),
+                    )
+        return [answers[row] for row in range(len(queries_QD))]
 
-    def examples(self, query_D: Features, label: str, top: int) -> list[tuple[int, float]]:
-        """Ids and distances of the examples of one class that are nearest to a query."""
-        members = np.flatnonzero(self._codes == self._code[label])
-        card = self._card
-        far = distances(query_D[None], self._features[members], card.distance, card.negative)[0]
-        nearest = np.argsort(far, kind="stable")[:top]
-        return list(zip(self._ids[members[nearest]].tolist(), far[nearest].tolist(), strict=True))
+    def attributes(self, attribute: str) -> NDArray[np.str_]:
+        """The attribute of each example of :meth:`held`, empty where one does not state it, (N,)."""
+        return self._columns.texts(attribute)[np.argsort(self._examples["id"])]
 
-    def _append(self, ids: Sequence[int], labels: Sequence[str], blobs: Sequence[bytes]) -> None:
-        if any(len(blob) != 4 * self._card.features for blob in blobs):
+    def held(self, most: int | None = None) -> Held:
+        """The examples, or those of evenly chosen classes, ``most`` of them at about; in order of their ids."""
+        ids, of = self._examples["id"], self._examples["of"]
+        chosen = np.argsort(ids)
+        if most is not None and most < len(ids):
+            first = np.full(len(self._classes), np.iinfo(np.int64).max)
+            np.minimum.at(first, of, ids)
+            number = max(1, most * len(first) // len(ids))
+            some = np.argsort(first)[np.linspace(0, len(first) - 1, number).round().astype(np.intp)]
+            chosen = chosen[np.isin(of[chosen], some)]
+        return Held(ids[chosen], self._classes["label"][of[chosen]].astype(str), self._examples["feature"][chosen])
+
+    def _allowed(self, wanted: Mask | None, gates: Sequence[Kept], kept: Sequence[Mask]) -> Mask | None:
+        """The examples to compare with; None for all of them."""
+        allowed = wanted
+        for gate, likely in zip(gates, kept, strict=True):
+            passing = self._columns.having({gate.attribute: np.array(gate.values)[likely].tolist()}, or_silent=True)
+            of_class = np.zeros(len(self._classes), bool)
+            of_class[self._examples["of"][passing]] = True
+            passing = of_class[self._examples["of"]]
+            allowed = passing if allowed is None else allowed & passing
+        if allowed is not None and not allowed.any():
+            return wanted
+        return None if allowed is None or allowed.all() else allowed
+
+    def _to_classes(self, queries_QD: Features, allowed: Mask | None, recognizer: str | None) -> tuple[Ints, Features]:
+        """The classes that have an allowed example, by their numbers, and the distances to them, (Q, C)."""
+        if recognizer is not None and recognizer != self._card.compare:
+            numbers = np.arange(len(self._classes)) if allowed is None else np.unique(self._examples["of"][allowed])
+            return numbers, self._recognizer(recognizer).distances(queries_QD)[:, numbers]
+        if self._card.compare == "prototype":
+            return self._to_means(queries_QD, allowed)
+        return self._to_nearest(queries_QD, allowed)
+
+    def _to_means(self, queries_QD: Features, allowed: Mask | None) -> tuple[Ints, Features]:
+        """Distances to the means of classes, over their allowed examples only."""
+        if allowed is None:
+            numbers, table = np.arange(len(self._classes)), self._classes
+            return numbers, self._distances(queries_QD, table["feature"], table["square"])
+        rows = np.flatnonzero(allowed)
+        numbers = np.unique(self._examples["of"][rows])
+        if len(rows) == self._classes["count"][numbers].sum():  # of these classes all are allowed
+            means, squares = self._classes["feature"][numbers], self._classes["square"][numbers]
+        else:
+            means = self._averages(rows)[1]
+            squares = squared_length(means)
+        return numbers, self._distances(queries_QD, means, squares)
+
+    def _to_nearest(self, queries_QD: Features, allowed: Mask | None) -> tuple[Ints, Features]:
+        """Distances to the nearest allowed example of each class."""
+        rows = slice(None) if allowed is None else np.flatnonzero(allowed)
+        of = self._examples["of"][rows]
+        each_QR = self._distances(queries_QD, self._examples["feature"][rows], self._examples["square"][rows])
+        numbers = np.unique(of)
+        if len(numbers) == len(of):
+            return of, each_QR
+        place = np.empty(len(self._classes), np.intp)
+        place[numbers] = np.arange(len(numbers))
+        queries = len(queries_QD)
+        nearest = np.full(len(numbers) * queries, np.inf, np.float32)
+        np.minimum.at(nearest, (place[of] * queries + np.arange(queries)[:, None]).ravel(), each_QR.ravel())
+        return numbers, nearest.reshape(-1, queries).T
+
+    def _averages(self, rows: NDArray[np.intp]) -> tuple[Ints, Features]:
+        """The classes among examples, and the mean of each one's; alike in every process, whatever came first."""
+        rows = rows[np.lexsort((self._examples["id"][rows], self._examples["of"][rows]))]
+        numbers, start, count = np.unique(self._examples["of"][rows], return_index=True, return_counts=True)
+        if len(numbers) == len(rows):
+            return numbers, self._examples["feature"][rows]
+        sums = np.add.reduceat(self._examples["feature"][rows], start, axis=0, dtype=np.float64)
+        means = (sums / count[:, None]).astype(np.float32)
+        return numbers, unit(means) if self._card.distance == "cosine" else means
+
+    def _distances(self, queries_QD: Features, references_RD: Features, squares_R: Features) -> Features:
+        match self._card.distance:
+            case "cosine":
+                return unit_cosine(queries_QD, references_RD)
+            case "euclidean":
+                return squared_euclidean(queries_QD, references_RD, squares_R)
+            case "l1":
+                return distances(queries_QD, references_RD, "l1", self._card.negative)
+
+    def _nearest(self, far_C: Features, numbers: Ints, top: int) -> NDArray[np.intp]:
+        """Where the nearest classes stand, nearest first; of equal distances the first label comes first."""
+        some = nearest_columns(far_C, top)
+        labels = self._classes["label"][numbers[some]].astype(str)
+        return np.asarray(some[np.lexsort((labels, far_C[some]))])
+
+    def _members(self, number: int, allowed: Mask | None) -> NDArray[np.intp]:
+        """The rows of a class's allowed examples."""
+        members = self._examples["of"] == number
+        return np.flatnonzero(members if allowed is None else members & allowed)
+
+    def _deciding(self, query_D: Features, rows: NDArray[np.intp], shown: int) -> list[tuple[int, float]]:
+        """Ids and distances of the nearest of some examples."""
+        far = self._distances(query_D[None], self._examples["feature"][rows], self._examples["square"][rows])[0]
+        ids = self._examples["id"][rows]
+        order = np.lexsort((ids, far))[:shown]
+        return list(zip(ids[order].tolist(), far[order].tolist(), strict=True))
+
+    def _recognizer(self, name: str) -> Recognizer:
+        """A recognizer other than the encoder's own, that learned all examples; its labels are the classes' numbers."""
+        raise NotImplementedError(name)
+
+    def _take(self, changes: Changes) -> None:
+        if changes.features.shape[1] != self._card.features:
             raise GalleryError(
-                "the gallery is damaged (a feature has another length than its encoder's): restore it from a copy"
+                f"{self._store.place} is damaged (a feature has another length than its encoder's): restore it from a copy"
             )
-        features = np.frombuffer(b"".join(blobs), "<f4").reshape(-1, self._card.features).astype(np.float32)
-        for label in dict.fromkeys(labels):
-            if label not in self._code:
-                self._code[label] = len(self._labels)
-                self._labels.append(label)
-        codes = np.array([self._code[label] for label in labels], np.int64)
-        self._recognizer.partial_fit(features, codes)
-        self._ids = np.append(self._ids, np.array(ids, np.int64))
-        self._codes = np.append(self._codes, codes)
-        self._features = np.concatenate([self._features, features])
-        self._calibration = None
+        new = [label for label in dict.fromkeys(changes.labels) if label not in self._number]
+        self._number.update(zip(new, range(len(self._classes), len(self._classes) + len(new)), strict=True))
+        self._classes.append(
+            label=np.array(new, object),
+            count=np.zeros(len(new), np.int64),
+            feature=np.zeros((len(new), self._card.features), np.float32),
+            square=np.zeros(len(new), np.float32),
+        )
+        of = np.fromiter(map(self._number.__getitem__, changes.labels), np.int32, len(changes.labels))
+        features = unit(changes.features) if self._card.distance == "cosine" else changes.features
+        values = self._columns.coded(changes.attributes)
+        ids, squares = np.array(changes.ids, np.int64), squared_length(features)
+        self._examples.append(id=ids, of=of, feature=features, square=squares, **values)
+        self._classes["count"][:] += np.bincount(of, minlength=len(self._classes))
+        self._average(np.unique(of))
 
-    def _drop(self, kept_N: NDArray[np.bool_]) -> None:
-        self._recognizer.forget(self._features[~kept_N], self._codes[~kept_N])
-        self._ids, self._codes, self._features = self._ids[kept_N], self._codes[kept_N], self._features[kept_N]
-        self._calibration = None
+    def _drop(self, ids: Ints) -> None:
+        rows = np.flatnonzero(np.isin(self._examples["id"], ids))
+        if not len(rows):
+            return
+        lost = np.bincount(self._examples["of"][rows], minlength=len(self._classes))
+        self._examples.remove(rows)
+        self._classes["count"][:] -= lost
+        empty = np.flatnonzero(self._classes["count"] == 0)
+        self._average(np.flatnonzero((lost > 0) & (self._classes["count"] > 0)))
+        self._close(empty)
+
+    def _close(self, empty: NDArray[np.intp]) -> None:
+        """Take classes out that have no example; others may get their numbers."""
+        if not len(empty):
+            return
+        for label in self._classes["label"][empty]:
+            del self._number[label]
+        renumbered = np.arange(len(self._classes), dtype=np.int32)
+        moved, to = self._classes.remove(empty)
+        renumbered[moved] = to
+        self._number.update(zip(self._classes["label"][to].tolist(), to.tolist(), strict=True))
+        self._examples["of"][:] = renumbered[self._examples["of"]]
+
+    def _average(self, numbers: NDArray[np.intp]) -> None:
+        """Bring the means of classes up to date."""
+        if self._card.compare == "prototype" and len(numbers):
+            of_them = np.zeros(len(self._classes), bool)
+            of_them[numbers] = True
+            rows = np.flatnonzero(of_them[self._examples["of"]])
+            means = self._averages(rows)[1]
+            self._classes["feature"][numbers], self._classes["square"][numbers] = means, squared_length(means)
+
+
+def _alike(gates: Sequence[Kept], queries: int) -> Iterator[tuple[NDArray[np.intp], list[Mask]]]:
+    """Queries for which the gates keep the same values, and what each gate keeps for them."""
+    if not queries:
+        return
+    if not gates:
+        yield np.arange(queries), []
+        return
+    together: NDArray[Any] = np.concatenate([gate.likely for gate in gates], axis=1)
+    kinds, kind_of = np.unique(together, axis=0, return_inverse=True)
+    ends = np.cumsum([len(gate.values) for gate in gates])[:-1]
+    for number, kind in enumerate(kinds):
+        yield np.flatnonzero(kind_of == number), np.split(kind, ends)

@@ -54,12 +54,18 @@ class Answer:
         candidates: the likeliest classes, best first. The scores of *all* classes and the probability that the query is
             unknown sum to 1.
         examples: enrolled examples of the best candidate, nearest first.
+        recognizer: how the query was compared, see :mod:`lowshot.recognize.choice`.
+        compared: with how many classes.
+        gate: the values of each attribute that its classes have or leave open, where gates were asked for.
     """
 
     label: str | None
     confidence: float
     candidates: tuple[Candidate, ...]
     examples: tuple[Match, ...]
+    recognizer: str
+    compared: int
+    gate: Mapping[str, tuple[str, ...]]
 
     @property
     def unknown(self) -> bool:

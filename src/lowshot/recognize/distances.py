@@ -47,9 +47,9 @@ def distances(queries_QD: NDArray[Any], references_ND: NDArray[Any], distance: D
         )
     match distance:
         case "euclidean":
-            return _squared_euclidean(queries, references)
+            return squared_euclidean(queries, references)
         case "cosine":
-            return np.asarray(np.clip(1 - unit(queries) @ unit(references).T, 0, 2))
+            return unit_cosine(unit(queries), unit(references))
         case "l1":
             return _l1(queries, references, negative)
     raise ConfigError(f"no distance {distance!r}: choose euclidean, cosine or l1")
@@ -62,13 +62,54 @@ def unit(features_ND: Floats) -> Floats:
     return np.asarray(features_ND / np.where(length > 0, length, 1), np.float32)
 
 
-def _squared_euclidean(queries_QD: Floats, references_ND: Floats) -> Floats:
-    """By a matrix product: |q|² - 2 q·r + |r|², where rounding may dip below 0."""
-    product = queries_QD @ references_ND.T
+def unit_cosine(queries_QD: Floats, references_ND: Floats) -> Floats:
+    """1 - cosine of features that are of unit length."""
+    far = _product(queries_QD, references_ND)
+    np.subtract(1, far, out=far)
+    return np.asarray(np.clip(far, 0, 2, out=far))
+
+
+def squared_euclidean(queries_QD: Floats, references_ND: Floats, squares_N: Floats | None = None) -> Floats:
+    """By a matrix product: |q|² - 2 q·r + |r|², where rounding may dip below 0.
+
+    Whoever asks often gives the squared lengths of the references: the product is then the only pass over them.
+    """
+    product = _product(queries_QD, references_ND)
     product *= -2
-    product += np.einsum("qd,qd->q", queries_QD, queries_QD)[:, None]
-    product += np.einsum("nd,nd->n", references_ND, references_ND)
+    product += squared_length(queries_QD)[:, None]
+    product += squared_length(references_ND) if squares_N is None else squares_N
     return np.asarray(np.maximum(product, 0, out=product))
+
+
+def squared_length(features_ND: Floats) -> Floats:
+    """|f|² of each row, (N,)."""
+    return np.asarray(np.einsum("nd,nd->n", features_ND, features_ND))
+
+
+def nearest_columns(distances_C: Floats, top: int) -> NDArray[np.intp]:
+    """The columns of the ``top`` smallest distances, in no order; those of fewer columns, all.
+
+    A block of columns whose smallest is not among the ``top`` smallest of all blocks holds none of them: finding these
+    minima is many times faster than partitioning a long row.
+    """
+    columns = len(distances_C)
+    if columns <= top:
+        return np.arange(columns)
+    side = int(np.sqrt(columns))
+    if side > 2 * top:
+        starts = np.arange(0, columns, side)
+        blocks = np.argpartition(np.minimum.reduceat(distances_C, starts), top - 1)[:top]
+        some = (starts[blocks, None] + np.arange(side)).ravel()
+        some = some[some < columns]
+        return np.asarray(some[np.argpartition(distances_C[some], top - 1)[:top]])
+    return np.argpartition(distances_C, top - 1)[:top]
+
+
+def _product(queries_QD: Floats, references_ND: Floats) -> Floats:
+    """Every inner product, (Q, N). For one query a matrix times a vector, which reads the references once."""
+    if len(queries_QD) == 1:
+        return np.asarray((references_ND @ queries_QD[0])[None])
+    return np.asarray(queries_QD @ references_ND.T)
 
 
 def _l1(queries_QD: Floats, references_ND: Floats, negative: int) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -13,13 +14,15 @@ import numpy as np
 import pytest
 
 from lowshot.errors import GalleryError
-from lowshot.gallery.store import Row, Store
+from lowshot.gallery.sqlite import Mark, SqliteStore
+from lowshot.gallery.store import Row
 
+FEATURE = np.arange(16, dtype=np.float32)
 FACTS = {"card": "{}", "fingerprint": "abc", "source": ""}
 
 
 def _rows(number: int, label: str = "a", size: int = 64) -> list[Row]:
-    return [Row(label, f"{i}.png", {"i": str(i)}, bytes(size), _picture(i, size)) for i in range(number)]
+    return [Row(label, f"{i}.png", {"i": str(i)}, FEATURE, _picture(i, size)) for i in range(number)]
 
 
 def _picture(i: int, size: int = 64) -> bytes:
@@ -32,16 +35,16 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    opened = Store(path, FACTS)
+def store(path: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore(path, FACTS)
     yield opened
     opened.close()
 
 
-def test_everything_comes_back(store: Store, path: Path) -> None:
-    ids = store.add([*_rows(2, "b"), Row("a", "", {}, b"\x01\x02", None)])
+def test_everything_comes_back(store: SqliteStore, path: Path) -> None:
+    ids = store.add([*_rows(2, "b"), Row("a", "", {}, FEATURE, None)])
     assert ids == [1, 2, 3]
-    again = Store(path)
+    again = SqliteStore(path)
     assert again.facts() == FACTS
     assert again.classes() == {"a": 1, "b": 2}
     assert [(r.id, r.label, r.name, r.attributes) for r in again.records("b")] == [
@@ -54,7 +57,7 @@ def test_everything_comes_back(store: Store, path: Path) -> None:
     again.close()
 
 
-def test_removed_examples_take_their_pictures_along(store: Store, path: Path) -> None:
+def test_removed_examples_take_their_pictures_along(store: SqliteStore, path: Path) -> None:
     ids = store.add(_rows(5))
     store.remove(ids[:2])
     assert store.remove_class("a") == 3
@@ -66,8 +69,10 @@ def test_removed_examples_take_their_pictures_along(store: Store, path: Path) ->
     raw.close()
 
 
-def test_the_same_picture_of_the_same_label_is_there_once(store: Store) -> None:
-    ids = store.add([*_rows(3), *_rows(2), *_rows(1, "b"), Row("a", "", {}, b"", None), Row("a", "", {}, b"", None)])
+def test_the_same_picture_of_the_same_label_is_there_once(store: SqliteStore) -> None:
+    ids = store.add(
+        [*_rows(3), *_rows(2), *_rows(1, "b"), Row("a", "", {}, FEATURE, None), Row("a", "", {}, FEATURE, None)]
+    )
     assert ids == [1, 2, 3, 1, 2, 4, 5, 6]  # without a picture nothing is known to be the same
     assert store.add([*_rows(4), *_rows(1, "b")]) == [1, 2, 3, 7, 4]
     store.remove([1])
@@ -75,32 +80,99 @@ def test_the_same_picture_of_the_same_label_is_there_once(store: Store) -> None:
     assert [record.id for record in store.records()] == [2, 3, 4, 5, 6, 7, 8]
 
 
-def test_changes_are_what_a_reader_lacks(store: Store) -> None:
+def test_changes_are_what_a_reader_lacks(store: SqliteStore) -> None:
     ids = store.add(_rows(3))
-    rows, remaining = store.changes(after=0, had=0)
-    assert [(id, label, len(feature)) for id, label, feature in rows] == [(id, "a", 64) for id in ids]
-    assert remaining is None
+    first = store.changes(Mark())
+    assert (list(first.ids), list(first.labels), list(first.gone)) == (ids, ["a"] * 3, [])
+    assert [json.loads(text) for text in first.attributes] == [{"i": str(i)} for i in range(3)]
+    assert np.array_equal(first.features, [FEATURE] * 3) and first.complete
     store.remove([ids[1]])
     new = store.add(_rows(1, "b"))
-    rows, remaining = store.changes(after=ids[-1], had=3)
-    assert [row[0] for row in rows] == new
-    assert remaining == [ids[0], ids[2], *new]
-    assert store.changes(after=new[-1], had=3) == ([], None)
+    store.remove(new)
+    later = store.add(_rows(1, "c"))
+    second = store.changes(first.mark)
+    assert (list(second.ids), list(second.gone)) == (later, [ids[1]])  # what came and went meanwhile is no matter
+    store.rename_class("a", "z")
+    third = store.changes(second.mark)
+    assert list(third.gone) == list(third.ids) == [ids[0], ids[2]] and set(third.labels) == {"z"}
+    assert not len(store.changes(third.mark).ids)
 
 
-def test_the_version_tells_of_every_change(store: Store, path: Path) -> None:
+def test_changes_come_in_pages(store: SqliteStore) -> None:
+    ids = store.add(_rows(5))
+    seen: list[int] = []
+    changes = store.changes(Mark(), most=2)
+    while not changes.complete:
+        seen += changes.ids
+        store.remove([ids[0], ids[4]]) if len(store) == 5 else None
+        changes = store.changes(changes.mark, most=2)
+    assert seen + list(changes.ids) == ids[:4] and store.changes(changes.mark).complete
+
+
+def test_a_class_can_be_renamed_or_joined_to_another(store: SqliteStore) -> None:
+    store.add([*_rows(2), *_rows(1, "b")])
+    assert store.rename_class("a", "b") == 2
+    assert store.classes() == {"b": 3}
+    with pytest.raises(GalleryError, match="no class 'a'"):
+        store.rename_class("a", "c")
+
+
+def test_float16_takes_half_the_space(path: Path) -> None:
+    store = SqliteStore(path, FACTS | {"precision": "float16"})
+    store.add([Row("a", "", {}, (feature := np.linspace(-1, 1, 64, dtype=np.float32)), None)])
+    with pytest.raises(GalleryError, match="too large for float16"):
+        store.add([Row("a", "", {}, 1e6 * feature, None)])
+    again = SqliteStore(path)
+    assert len(again) == 1
+    np.testing.assert_allclose(again.changes(Mark()).features[0], feature, atol=5e-4)
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("SELECT length(feature) FROM examples").fetchone() == (128,)
+    raw.close()
+    store.close()
+    again.close()
+
+
+def test_rows_of_one_store_make_the_same_store_elsewhere(store: SqliteStore, tmp_path: Path) -> None:
+    store.add([*_rows(600, size=1), *_rows(1, "b"), Row("c", "", {}, FEATURE, None)])
+    store.remove([1, 300])
+    other = SqliteStore(tmp_path / "other", FACTS)
+    other.add(list(store.rows()))
+    assert other.records() == store.records()
+    assert [other.original(id) for id in (2, 601, 602)] == [store.original(id) for id in (2, 601, 602)]
+    assert [row.id for row in store.rows(after=599)] == [600, 601, 602]
+    assert all(row.original is None for row in store.rows(originals=False))
+    with pytest.raises(GalleryError, match="has an example 601 already"):
+        other.add(list(store.rows(after=600)))
+    assert other.add(_rows(1, "d")) == [603]
+    other.close()
+
+
+def test_a_gallery_of_format_1_is_brought_up_to_date(store: SqliteStore, path: Path) -> None:
+    ids = store.add(_rows(3))
+    with store._use() as connection:
+        connection.execute("DROP TABLE journal")
+        connection.execute("PRAGMA user_version = 1")
+    store.close()
+    opened = SqliteStore(path)
+    mark = opened.changes(Mark()).mark
+    opened.remove(ids[:1])
+    assert list(opened.changes(mark).gone) == ids[:1]
+    opened.close()
+
+
+def test_the_version_tells_of_every_change(store: SqliteStore, path: Path) -> None:
     seen = {store.version()}
     assert store.version() in seen
     ids = store.add(_rows(2))
     assert store.version() not in seen
     seen.add(store.version())
-    other = Store(path)
+    other = SqliteStore(path)
     other.remove(ids[:1])
     other.close()
     assert store.version() not in seen
 
 
-def test_it_writes_safely(store: Store, path: Path) -> None:
+def test_it_writes_safely(store: SqliteStore, path: Path) -> None:
     with store._use() as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
@@ -109,7 +181,7 @@ def test_it_writes_safely(store: Store, path: Path) -> None:
     assert path.read_bytes()[68:72] == b"lows"  # where SQLite's file format keeps the application's mark
 
 
-def test_a_full_disk_leaves_nothing_half_done(store: Store) -> None:
+def test_a_full_disk_leaves_nothing_half_done(store: SqliteStore) -> None:
     before = store.add(_rows(3))
     with store._use() as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
@@ -120,7 +192,7 @@ def test_a_full_disk_leaves_nothing_half_done(store: Store) -> None:
     store.add(_rows(1))  # and the store goes on working
 
 
-def test_a_read_only_file_is_refused_in_plain_words(store: Store) -> None:
+def test_a_read_only_file_is_refused_in_plain_words(store: SqliteStore) -> None:
     ids = store.add(_rows(2))
     with store._use() as connection:
         connection.execute("PRAGMA query_only = 1")  # as SQLite does for a file without write permission
@@ -135,14 +207,14 @@ Sealed = tuple[Path, Callable[[], None]]
 
 def test_a_read_only_folder_is_read_as_it_is(sealed: Sealed) -> None:
     folder, seal = sealed
-    store = Store(path := folder / "my #1?.gallery", FACTS)
+    store = SqliteStore(path := folder / "my #1?.gallery", FACTS)
     store.add([*_rows(2), *_rows(1, "b")])
     store.close()
     seal()
-    store = Store(path)
+    store = SqliteStore(path)
     assert store.facts() == FACTS and store.classes() == {"a": 2, "b": 1}
-    assert store.original(1) == _picture(0) and len(store.changes(0, 0)[0]) == 3
-    for change in (lambda: store.add(_rows(9)), lambda: store.remove([1]), lambda: store.change("source", "x")):
+    assert store.original(1) == _picture(0) and len(store.changes(Mark()).ids) == 3
+    for change in (lambda: store.add(_rows(9)), lambda: store.remove([1]), lambda: store.change({"source": "x"})):
         with pytest.raises(GalleryError, match="read-only"):
             change()
     store.close()
@@ -151,34 +223,34 @@ def test_a_read_only_folder_is_read_as_it_is(sealed: Sealed) -> None:
 
 def test_a_log_that_cannot_be_read_is_not_passed_over(sealed: Sealed) -> None:
     folder, seal = sealed
-    store = Store(folder / "whole", FACTS)
+    store = SqliteStore(folder / "whole", FACTS)
     store.add(_rows(2))
     (folder / "copy").write_bytes((folder / "whole").read_bytes())
     (folder / "copy-wal").write_bytes((folder / "whole-wal").read_bytes())  # as after a crash: what was added is here
     store.close()
     seal()
     with pytest.raises(GalleryError, match="folder"):
-        Store(folder / "copy")
+        SqliteStore(folder / "copy")
 
 
 def test_a_gallery_that_cannot_be_made_is_refused_before_the_work(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)  # which root is never told
     with pytest.raises(GalleryError, match="folder must exist and be writable"):
-        Store(tmp_path / "g", FACTS)
+        SqliteStore(tmp_path / "g", FACTS)
 
 
 def test_a_new_file_comes_with_its_first_use(path: Path) -> None:
-    store = Store(path, FACTS)
+    store = SqliteStore(path, FACTS)
     assert not path.exists()
     store.add(_rows(1))
     assert path.exists()
     store.close()
-    Store(path.with_name("unused"), FACTS).close()
+    SqliteStore(path.with_name("unused"), FACTS).close()
     assert not path.with_name("unused").exists()
 
 
 def test_who_comes_second_with_other_facts_is_told(path: Path) -> None:
-    first, second = Store(path, FACTS), Store(path, FACTS | {"fingerprint": "other"})
+    first, second = SqliteStore(path, FACTS), SqliteStore(path, FACTS | {"fingerprint": "other"})
     first.add(_rows(1))
     with pytest.raises(GalleryError, match="another process"):
         second.add(_rows(1))
@@ -187,7 +259,7 @@ def test_who_comes_second_with_other_facts_is_told(path: Path) -> None:
     second.close()
 
 
-def test_a_writer_that_does_not_stop_is_named(store: Store, path: Path) -> None:
+def test_a_writer_that_does_not_stop_is_named(store: SqliteStore, path: Path) -> None:
     with store._use() as connection:
         connection.execute("PRAGMA busy_timeout = 10")
     other = sqlite3.connect(path, isolation_level=None)
@@ -200,17 +272,17 @@ def test_a_writer_that_does_not_stop_is_named(store: Store, path: Path) -> None:
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GalleryError, match="folder must exist"):
-        Store(tmp_path / "nowhere" / "g", FACTS)
+        SqliteStore(tmp_path / "nowhere" / "g", FACTS)
     for facts in (None, FACTS):
         with pytest.raises(GalleryError, match="is a folder or a device: give the file"):
-            Store(tmp_path, facts)
+            SqliteStore(tmp_path, facts)
 
 
 @pytest.mark.parametrize("content", [b"", b"no database, but long enough to look like one" * 30], ids=["empty", "text"])
 def test_other_files_are_refused_and_left_alone(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(GalleryError, match="not a gallery"):
-        Store(path)
+        SqliteStore(path)
     assert path.read_bytes() == content
 
 
@@ -221,19 +293,19 @@ def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None
     content = path.read_bytes()
     for facts in (None, FACTS):
         with pytest.raises(GalleryError, match="not a gallery"):
-            Store(path, facts)
+            SqliteStore(path, facts)
     assert path.read_bytes() == content
 
 
-def test_a_newer_format_is_refused(store: Store, path: Path) -> None:
+def test_a_newer_format_is_refused(store: SqliteStore, path: Path) -> None:
     with store._use() as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(GalleryError, match="format 99"):
-        Store(path)
+        SqliteStore(path)
 
 
 @pytest.mark.parametrize("damage", ["header", "middle", "cut"])
-def test_damage_is_named(store: Store, path: Path, damage: str) -> None:
+def test_damage_is_named(store: SqliteStore, path: Path, damage: str) -> None:
     store.add(_rows(300))
     store.close()
     content = bytearray(path.read_bytes())
@@ -245,9 +317,9 @@ def test_damage_is_named(store: Store, path: Path, damage: str) -> None:
         content = content[: len(content) // 3]
     path.write_bytes(content)
     with pytest.raises(GalleryError, match=r"damaged|not a gallery"):
-        broken = Store(path)
+        broken = SqliteStore(path)
         try:
-            broken.changes(0, 0)
+            broken.changes(Mark())
             broken.records()
             broken.classes()
         finally:
@@ -256,21 +328,23 @@ def test_damage_is_named(store: Store, path: Path, damage: str) -> None:
 
 def test_an_interrupted_creation_is_finished_by_the_next(path: Path) -> None:
     path.touch()
-    opened = Store(path, FACTS)
+    opened = SqliteStore(path, FACTS)
     assert opened.facts() == FACTS
-    opened.change("source", "elsewhere")
-    assert opened.facts() == FACTS | {"source": "elsewhere"}
+    opened.change({"source": "elsewhere", "learned": "much", "card": ""})
+    assert opened.facts() == {"fingerprint": "abc", "source": "elsewhere", "learned": "much"}
     opened.close()
 
 
 _WRITER = """
 import sys
 from pathlib import Path
-from lowshot.gallery.store import Row, Store
+import numpy as np
+from lowshot.gallery.sqlite import SqliteStore
+from lowshot.gallery.store import Row
 
-store = Store(Path(sys.argv[1]), {"card": ""})
+store = SqliteStore(Path(sys.argv[1]), {"card": ""})
 for line in sys.stdin:
-    print(*store.add([Row(line.strip(), "", {}, bytes(64), None)]), flush=True)
+    print(*store.add([Row(line.strip(), "", {}, np.zeros(16, np.float32), None)]), flush=True)
 """
 
 
@@ -284,9 +358,9 @@ def test_what_one_process_commits_another_sees_at_once(path: Path) -> None:
         assert stdin and stdout
         print(f"label {turn}", file=stdin, flush=True)
         assert stdout.readline().split() == [str(turn + 1)]
-        reader = reader or Store(path)
+        reader = reader or SqliteStore(path)
         version = reader.version()
-        assert reader.changes(after=turn, had=turn) == ([(turn + 1, f"label {turn}", bytes(64))], None)
+        assert list(reader.changes(Mark(turn)).labels) == [f"label {turn}"]
         assert reader.version() == version
     for writer in writers:
         writer.communicate()
@@ -295,7 +369,7 @@ def test_what_one_process_commits_another_sees_at_once(path: Path) -> None:
     reader.close()
 
 
-def test_ids_may_be_integers_of_numpy(store: Store) -> None:
+def test_ids_may_be_integers_of_numpy(store: SqliteStore) -> None:
     ids = np.array(store.add(_rows(3)))
     assert store.original(ids[0]) == _picture(0)
     store.remove(ids[1:])
@@ -303,7 +377,7 @@ def test_ids_may_be_integers_of_numpy(store: Store) -> None:
 
 
 @pytest.mark.parametrize("id", [2**63, 10**30, -(10**30), 0, -1])
-def test_no_id_is_too_large_to_be_unknown(store: Store, id: int) -> None:
+def test_no_id_is_too_large_to_be_unknown(store: SqliteStore, id: int) -> None:
     store.add(_rows(1))
     with pytest.raises(GalleryError, match=f"has no example {id}"):
         store.original(id)
@@ -312,7 +386,7 @@ def test_no_id_is_too_large_to_be_unknown(store: Store, id: int) -> None:
     assert len(store) == 1
 
 
-def test_each_example_is_removed_and_counted_once(store: Store) -> None:
+def test_each_example_is_removed_and_counted_once(store: SqliteStore) -> None:
     ids = store.add(_rows(3))
     assert store.remove([ids[0], ids[0], ids[2]]) == 2
     with pytest.raises(GalleryError, match="has no class 'nobody'"):
@@ -320,7 +394,7 @@ def test_each_example_is_removed_and_counted_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("id", ["1", 1.0, None, b"1"])
-def test_what_is_no_number_is_no_id(store: Store, id: Any) -> None:
+def test_what_is_no_number_is_no_id(store: SqliteStore, id: Any) -> None:
     store.add(_rows(1))
     with pytest.raises(GalleryError, match="no id"):
         store.original(id)
@@ -329,12 +403,12 @@ def test_what_is_no_number_is_no_id(store: Store, id: Any) -> None:
     assert len(store) == 1
 
 
-def test_classes_come_in_order(store: Store) -> None:
+def test_classes_come_in_order(store: SqliteStore) -> None:
     store.add([*_rows(1, "é"), *_rows(1, "b"), *_rows(2, "a"), *_rows(1, "B")])
     assert list(store.classes().items()) == [("B", 1), ("a", 2), ("b", 1), ("é", 1)]
 
 
-def test_only_a_closed_store_is_called_closed(store: Store) -> None:
+def test_only_a_closed_store_is_called_closed(store: SqliteStore) -> None:
     with pytest.raises(GalleryError, match="cannot be used"):
         store.remove_class(["a"])  # type: ignore[arg-type]
     store.close()
