@@ -188,15 +188,13 @@ class SqliteStore:
 
     def change(self, facts: Mapping[str, str], patient: bool = True) -> None:
         """Write facts; an empty text takes one out. Where not ``patient``, another writer makes it fail at once."""
-        with self._lock:
-            connection = self._ready()
+        written = {key: value for key, value in facts.items() if value}
+        with self._use() as connection:
             connection.execute(f"PRAGMA busy_timeout = {_PATIENCE if patient else 0}")
             try:
                 with self._transaction():
                     connection.executemany("DELETE FROM meta WHERE key = ?", ((key,) for key in facts))
-                    connection.executemany(
-                        "INSERT INTO meta VALUES (?, ?)", ((key, value) for key, value in facts.items() if value)
-                    )
+                    connection.executemany("INSERT INTO meta VALUES (?, ?)", written.items())
             finally:
                 connection.execute(f"PRAGMA busy_timeout = {_PATIENCE}")
 
