@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
 from lowshot.data.images import Picture, read_pictures, shown_name
-from lowshot.encoder import Card, Encoder, named_encoders
+from lowshot.encoder import Card, Encoder, Features, named_encoders
 from lowshot.errors import BadFiles, ConfigError, EncoderError, GalleryError, ShapeError
 from lowshot.gallery.index import Compared, Held, Index
 from lowshot.gallery.originals import originals, read_once
@@ -260,12 +260,22 @@ class Gallery:
             BadFiles: lists every picture that cannot be read.
             GalleryError: nothing is enrolled, nothing with such attributes is, or the gallery cannot be read.
         """
-        if top < 1:
-            raise ConfigError(f"top must be at least 1, not {top}")
+        _check_top(top)
         pictures = _many(pictures)
         if self._store.is_empty():  # known before the encoder is loaded
             raise self._empty()
-        features = self.encoder.embed_pictures(pictures)
+        return self.identify_features(self.encoder.embed_pictures(pictures), top, where)
+
+    def identify_features(
+        self,
+        features: Features,
+        top: int = 5,
+        where: Mapping[str, str | Sequence[str]] | None = None,
+    ) -> list[Answer]:
+        """:meth:`identify` what the gallery's encoder gave for some pictures, ``float32`` (n, features)."""
+        _check_top(top)
+        if features.ndim != 2 or features.shape[1] != self.card.features:
+            raise ShapeError(f"features {features.shape} are not of this gallery: give (n, {self.card.features})")
         wanted = {key: [values] if isinstance(values, str) else list(values) for key, values in (where or {}).items()}
         with self._lock:
             learned = self._learned()
@@ -364,6 +374,11 @@ def _source(encoder: Encoder | str | Path) -> str:
     if isinstance(encoder, Encoder):
         return ""
     return str(encoder) if encoder in named_encoders() else str(Path(encoder).expanduser().resolve())
+
+
+def _check_top(top: int) -> None:
+    if top < 1:
+        raise ConfigError(f"top must be at least 1, not {top}")
 
 
 def _many(pictures: Sequence[Picture]) -> Sequence[Picture]:
