@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from lowshot.cli.arguments import DataArgument, JsonOption
 from lowshot.cli.tables import print_table, printable
+from lowshot.errors import ConfigError
 
 if TYPE_CHECKING:
     from lowshot.gallery import Answer, Gallery
@@ -55,6 +57,12 @@ def identify(
     gallery: GalleryArgument,
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Pictures to identify.")],
     top: Annotated[int, typer.Option(min=1, help="Candidates to list.")] = 5,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="Compare only with examples of this attribute; `a=x,y` for several values."
+        ),
+    ] = None,
     encoder: Annotated[
         str | None, typer.Option(help="The gallery's encoder, where its file is no longer where it was.")
     ] = None,
@@ -64,7 +72,7 @@ def identify(
     from lowshot.gallery import Gallery
 
     with Gallery.open(gallery, encoder) as opened:
-        answers = opened.identify(files, top=top)
+        answers = opened.identify(files, top, _filters(where or []))
     if as_json:
         print(json.dumps([_as_dict(file, answer) for file, answer in zip(files, answers, strict=True)]))
         return
@@ -112,6 +120,20 @@ def show(
 
 
 @app.command()
+def rename(
+    gallery: GalleryArgument,
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="The class.")],
+    to: Annotated[str, typer.Argument(metavar="NEW", help="Its new label; that of another class joins the two.")],
+) -> None:
+    """Give a class another label."""
+    from lowshot.gallery import Gallery
+
+    with Gallery.open(gallery) as opened:
+        number = opened.rename_class(label, to)
+        print(printable(f"renamed {number} examples; {_held(opened)}"))
+
+
+@app.command()
 def remove(
     gallery: GalleryArgument,
     label: Annotated[str | None, typer.Option(help="Remove this class.")] = None,
@@ -133,6 +155,17 @@ def remove(
             print(printable(f"removed {number} examples; {_held(opened)}"))
 
 
+def _filters(where: Sequence[str]) -> dict[str, list[str]]:
+    """``["a=x,y", "b=z"]`` as a mapping."""
+    filters: dict[str, list[str]] = {}
+    for each in where:
+        key, equals, values = each.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--where {each}: write key=value")
+        filters.setdefault(key, []).extend(values.split(","))
+    return filters
+
+
 def _held(gallery: Gallery) -> str:
     return f"{gallery.place} now holds {len(gallery)} of {len(gallery.classes())} classes"
 
@@ -145,4 +178,7 @@ def _as_dict(file: Path, answer: Answer) -> dict[str, Any]:
         "unknown": answer.unknown,
         "candidates": [vars(each) for each in answer.candidates],
         "examples": [vars(each) for each in answer.examples],
+        "recognizer": answer.recognizer,
+        "compared": answer.compared,
+        "gate": answer.gate,
     }

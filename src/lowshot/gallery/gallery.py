@@ -224,6 +224,14 @@ class Gallery:
         """Remove a class; how many examples it had. Raises GalleryError where there is no such class."""
         return self._store.remove_class(label)
 
+    def rename_class(self, label: str, to: str) -> int:
+        """Give a class another label, which may be that of a class it joins; how many examples it had.
+
+        Raises GalleryError where there is no such class, or the new label cannot be one.
+        """
+        _check_labels([to], [label])
+        return self._store.rename_class(label, to)
+
     def classes(self) -> dict[str, int]:
         """Each class and how many examples it has, in order of the labels."""
         return self._store.classes()
