@@ -120,6 +120,37 @@ def show(
 
 
 @app.command()
+def calibrate(
+    gallery: GalleryArgument,
+    queries: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="Pictures of the real world under their classes; classes not enrolled are unknown ones.",
+        ),
+    ] = None,
+) -> None:
+    """Learn anew how sure to be, from the enrolled examples and from queries that you label."""
+    from lowshot.data import load
+    from lowshot.gallery import Gallery
+
+    with Gallery.open(gallery) as opened:
+        if queries is None:
+            pictures, shown = [], []
+        else:
+            examples = load(queries, opened.card.form)
+            pictures, shown = list(examples.items), [examples.classes[label] for label in examples.labels]
+        enrolled = opened.classes()
+        learned = opened.calibrate(pictures, [label if label in enrolled else None for label in shown])
+        print(
+            f"learned from {len(opened)} examples and {len(shown)} queries: {learned.genuine} comparisons of an item with "
+            f"its own class, {learned.impostors} with other classes only"
+        )
+        if strangers := sorted(set(shown) - enrolled.keys()):
+            print(printable(f"not enrolled, so unknown: {', '.join(strangers)}"))
+
+
+@app.command()
 def rename(
     gallery: GalleryArgument,
     label: Annotated[str, typer.Argument(metavar="LABEL", help="The class.")],

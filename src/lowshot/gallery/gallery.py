@@ -27,6 +27,7 @@ from lowshot.gallery.store import Row, Store, is_there, open_store
 
 if TYPE_CHECKING:
     from lowshot.gallery.learned import Learned
+    from lowshot.recognize.unknown import Calibration
 
 MAX_LABEL = 200
 
@@ -293,6 +294,40 @@ class Gallery:
         names = self._store.names({id for each in compared for id, _ in each.examples})
         return [_answer(each, names, learned.recognizer) for each in compared]
 
+    def calibrate(self, pictures: Sequence[Picture] = (), labels: Sequence[str | None] = ()) -> Calibration:
+        """Learn anew how sure to be, and keep it for every process.
+
+        Without being asked, a gallery learns from its own examples and from what its encoder carries of other classes, and
+        again whenever it has grown by a tenth. Queries of the real world, labeled by a user, tell more; what was learned
+        from them is kept until the next call.
+
+        Args:
+            pictures: queries, as in :meth:`enroll`; none to learn from the examples alone.
+            labels: what each shows; None where that is of no enrolled class.
+
+        Returns what was learned, see :mod:`lowshot.recognize.unknown`.
+
+        Raises:
+            BadFiles: lists every picture that cannot be read.
+            ShapeError: not as many labels as pictures.
+            GalleryError: nothing is enrolled, a label is not, or the gallery cannot be written.
+        """
+        from lowshot.gallery.learned import LEARNED, learn
+
+        _check_lengths(_many(pictures), labels=_texts(labels))
+        if missing := {label for label in labels if label is not None} - self.classes().keys():
+            raise GalleryError(
+                f"{self.place} has no class {min(missing)!r}: give None as the label of what is of no enrolled class"
+            )
+        queries = (self.encoder.embed_pictures(pictures), list(labels)) if len(pictures) else None
+        with self._lock:
+            self._follow()
+            if not len(self._index):
+                raise self._empty()
+            learned = learn(self._index, self.card, self.encoder.background(), queries)
+            self._store.change({LEARNED: learned.text()})
+        return learned.calibration
+
     def held(self) -> Held:
         """Every enrolled example's id, label and feature, in order of the ids."""
         with self._lock:
@@ -402,7 +437,7 @@ def _check_lengths(pictures: Sequence[Picture], **others: Sequence[Any] | None) 
             raise ShapeError(f"{len(pictures)} pictures but {len(values)} {what}: give one for each picture")
 
 
-def _texts(labels: Sequence[str]) -> Sequence[str]:
+def _texts(labels: Sequence[Any]) -> Sequence[Any]:
     if isinstance(labels, str):
         raise GalleryError("give a list of labels, one a picture")
     return labels
