@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lowshot.encoder import Card, Features
 from lowshot.errors import GalleryError
 from lowshot.gallery.store import Store
-from lowshot.recognize import NearestNeighbors, NearestPrototype
+from lowshot.recognize.compare import comparing
 from lowshot.recognize.distances import distances
 from lowshot.recognize.recognizer import Recognizer
 from lowshot.recognize.unknown import Calibration, calibrate
@@ -47,8 +47,7 @@ class Mirror:
     def __init__(self, card: Card, background: tuple[Features, Ints] | None) -> None:
         self._card = card
         self._background = background
-        kind = {"prototype": NearestPrototype, "neighbor": NearestNeighbors}[card.compare]
-        self._recognizer: Recognizer = kind(distance=card.distance, negative=card.negative)
+        self._recognizer: Recognizer = comparing(card.compare, card.distance, card.negative)
         self._calibration: Calibration | None = None
         self._version: tuple[int, int] | None = None
         self._labels: list[str] = []  # every label ever seen; a label's code is its place here
