@@ -104,7 +104,7 @@ class Calibration:
         names = {field.name for field in fields(cls)}
         if numbers.keys() != names:
             raise ConfigError(f"a calibration has the numbers {', '.join(sorted(names))}, not {sorted(numbers)}")
-        if bad := [name for name, number in numbers.items() if not np.isreal(number) or not np.isfinite(number)]:
+        if bad := [name for name, number in numbers.items() if isinstance(number, str) or not np.isfinite(number)]:
             raise ConfigError(f"a calibration's {bad[0]} must be a finite number, not {numbers[bad[0]]!r}")
         return cls(**numbers)  # type: ignore[arg-type]  # counts are whole
 
@@ -116,8 +116,9 @@ class Calibration:
         return odds / (1 + odds)
 
 
-_NOTHING_TO_LEARN_FROM = Calibration(0.0, 0.0, np.finfo(np.float64).max, 1.0, 0, 0)
-"""P(known) is 0.5 whatever comes."""
+def _telling_nothing(genuine: int, impostors: int) -> Calibration:
+    """P(known) is 0.5 whatever comes: as likely as before."""
+    return Calibration(0.0, 0.0, float(np.finfo(np.float64).max), 1.0, genuine, impostors)
 
 
 def calibrate(
@@ -205,14 +206,14 @@ def fit(*sources: Trials) -> Calibration:
     impostors = sum(int(np.isfinite(source.others).any(axis=1).sum()) for source in sources)
     outcomes = _Outcomes(*map(np.concatenate, zip(*_outcomes(sources), strict=True)))
     if not len(own) or not impostors or not outcomes.nearest.std():
-        return _NOTHING_TO_LEARN_FROM
+        return _telling_nothing(len(own), impostors)
     typical = float(np.average(own, weights=weight))
     deviation = float(np.sqrt(np.average(np.square(own - typical), weights=weight)))
     spread = max(deviation * np.sqrt(3) / np.pi, 1e-3 * float(outcomes.nearest.std()))  # of a logistic distribution
     target = np.where(outcomes.known, (len(own) + 1) / (len(own) + 2), 1 / (impostors + 2))
     evidence, sharpness = _regression(outcomes, target, typical, spread)
     if not sharpness:  # impostors are no farther than the genuine
-        return _NOTHING_TO_LEARN_FROM
+        return _telling_nothing(len(own), impostors)
     return Calibration(evidence, sharpness, typical, spread, len(own), impostors)
 
 
