@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,8 @@ class Row:
         label, name, attributes: as in :class:`~lowshot.gallery.records.Record`.
         feature: ``float32`` (features,).
         original: the bytes of a picture file; None where none is kept.
+        digest: tells whether the picture is there already under its label: see :func:`digest`. Where none is given, that of
+            the original, if there is one.
         id, added: None for a new example, which gets the next id and the present time; those of an example that is copied
             from another store are kept.
     """
@@ -30,8 +33,18 @@ class Row:
     attributes: Mapping[str, str]
     feature: Features
     original: bytes | None
+    digest: bytes | None = None
     id: int | None = None
     added: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.digest is None and self.original is not None:
+            object.__setattr__(self, "digest", digest(self.original))
+
+
+def digest(content: bytes) -> bytes:
+    """What tells the content of one file from that of another: its SHA-256."""
+    return hashlib.sha256(content).digest()
 
 
 class Store(Protocol):
@@ -60,8 +73,8 @@ class Store(Protocol):
     def add(self, rows: Sequence[Row]) -> list[int]:
         """Add examples, all or none, but none twice; their ids, in the same order.
 
-        Where the same picture is there already under the same label, its id is given and nothing is changed. Ids grow and
-        are never used again. Raises GalleryError where a given id is taken.
+        Where the same picture is there already under the same label (a row of the same digest), its id is given and nothing
+        is changed. Ids grow and are never used again. Raises GalleryError where a given id is taken.
         """
 
     def remove(self, ids: Iterable[int]) -> int:
