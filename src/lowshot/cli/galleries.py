@@ -22,7 +22,7 @@ EncoderOption = Annotated[
     typer.Option(help="Name or file; a new gallery's default is `characters`, an old one keeps its own."),
 ]
 
-app = typer.Typer(help="List, show or remove what a gallery holds.", no_args_is_help=True)
+app = typer.Typer(help="List, show, remove or move what a gallery holds.", no_args_is_help=True)
 
 
 def enroll(

@@ -23,7 +23,7 @@ from lowshot.errors import BadFiles, ConfigError, EncoderError, GalleryError, Sh
 from lowshot.gallery.index import Compared, Held, Index
 from lowshot.gallery.originals import KEEPS, NONE, Keeping, contents, read_once
 from lowshot.gallery.records import Answer, Candidate, Match, Record
-from lowshot.gallery.store import Row, Store, is_there, open_store
+from lowshot.gallery.store import Row, Store, is_there, open_store, open_whole
 
 if TYPE_CHECKING:
     from lowshot.gallery.learned import Learned
@@ -98,7 +98,7 @@ class Gallery:
             encoder = source if isinstance(source, Encoder) else Encoder.load(source)
             facts = new_facts(encoder, source, float16, images)
             return cls(open_store(place, facts), facts, encoder)
-        store = open_store(place)
+        store = open_whole(place)
         try:
             gallery = cls(store, store.facts(), None)
             if gallery._keeping.images and not images:
@@ -206,7 +206,7 @@ class Gallery:
         _check_attributes(attributes or [])
         shown = [shown_name(picture, i) for i, picture in enumerate(pictures)] if names is None else names
         names = [_name(picture) for picture in pictures] if names is None else names
-        _check_labels(labels, shown)
+        check_labels(labels, shown)
         pictures = read_once(pictures)
         items = read_pictures(pictures, self.card.form, shown)
         return self._add(items, labels, names, attributes or [{}] * len(items), contents(pictures))
@@ -399,7 +399,7 @@ def _texts(labels: Sequence[str]) -> Sequence[str]:
     return labels
 
 
-def _check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
+def check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
     """Raises GalleryError, which lists every label that cannot be one, with the first picture that has it."""
     first: dict[str, str] = {}
     for label, name in zip(labels, shown, strict=True):

@@ -415,7 +415,11 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 
 
 def _create(connection: sqlite3.Connection, facts: Mapping[str, str]) -> None:
-    for statement in [*filter(str.strip, _TABLES.split(";")), *_SINCE_1, _BY_DIGEST]:  # executescript would commit the transaction
+    for statement in [
+        *filter(str.strip, _TABLES.split(";")),
+        *_SINCE_1,
+        _BY_DIGEST,
+    ]:  # executescript would commit the transaction
         connection.execute(statement)
     connection.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
     connection.execute(f"PRAGMA application_id = {_APPLICATION}")

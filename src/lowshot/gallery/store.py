@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from lowshot.encoder import Card, Features
+from lowshot.errors import GalleryError
 from lowshot.gallery.index import Index
 from lowshot.gallery.records import Record
+
+UNFINISHED = "unfinished"  # the fact: what is filling this gallery; absent where it is whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +129,20 @@ def open_store(place: str, create: Mapping[str, str] | None = None) -> Store:
     from lowshot.gallery.sqlite import SqliteStore
 
     return SqliteStore(Path(place).expanduser(), create)
+
+
+def open_whole(place: str) -> Store:
+    """The store of an existing gallery, as :func:`open_store`. Raises GalleryError also where it is a part of one so far."""
+    store = open_store(place)
+    try:
+        if task := store.facts().get(UNFINISHED):
+            raise GalleryError(
+                f"{place} is not finished yet: run again what makes it, the {task}, and it goes on there"
+            )
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def is_there(place: str) -> bool:
