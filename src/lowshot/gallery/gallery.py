@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import unicodedata
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from lowshot.gallery.records import Answer, Candidate, Match, Record
 from lowshot.gallery.store import Row, Store, is_there, open_store, open_whole
 
 if TYPE_CHECKING:
+    from lowshot.gallery.bulk import Enrolled
     from lowshot.gallery.learned import Learned
 
 MAX_LABEL = 200
@@ -220,6 +221,33 @@ class Gallery:
         """:meth:`enroll` the files of a folder, zip or table as they are; see :class:`lowshot.data.files.FileSet`."""
         return self.enroll(files.pictures, files.labels, files.names, _one_each(files.attributes))
 
+    def enroll_bulk(
+        self, files: FileSet, workers: int | None = None, report: Callable[[int, int], None] | None = None
+    ) -> Enrolled:
+        """Enroll very many files: not all or none, but batch by batch, and all of them but the bad ones.
+
+        Whatever stops it, what was enrolled stays, and the same call goes on from there. Memory does not grow with the
+        size of the pictures.
+
+        Args:
+            files: of a folder, zip or table; see :class:`lowshot.data.files.FileSet`.
+            workers: processes that decode, 0 for none but this one; None for one a core. A script that starts processes must
+                do so below ``if __name__ == "__main__":``.
+            report: told, after each batch, how many files are done, and of how many.
+
+        Returns:
+            How many are new, how many were there already, and the files that cannot be read, each with the reason.
+
+        Raises:
+            GalleryError: labels that cannot be one (nothing is enrolled then), or the gallery cannot be written.
+        """
+        from lowshot.gallery import bulk  # its processes are only for this
+
+        if workers is not None and workers < 0:
+            raise ConfigError(f"workers must be 0 or more, not {workers}")
+        check_labels(files.labels, files.names)
+        return bulk.enroll(self._store, self.encoder, self._keeping, files, workers, report)
+
     def remove(self, ids: Sequence[int]) -> int:
         """Remove examples, all or none; how many there were. A class without any is gone.
 
@@ -334,7 +362,14 @@ class Gallery:
         features = finite(self.encoder, self.encoder.embed(items))
         return self._store.add(
             [
-                Row(label, storable(name), facts, feature, *self._keeping.of(content))
+                Row(
+                    label,
+                    storable(name),
+                    facts,
+                    feature,
+                    self._keeping.original(content),
+                    self._keeping.digest(content),
+                )
                 for label, name, facts, feature, content in zip(
                     labels, names, attributes, features, contents, strict=True
                 )

@@ -40,15 +40,17 @@ class Keeping:
         """What the facts of a gallery say."""
         return cls(facts.get(KEEPS) != NONE, facts["fingerprint"])
 
-    def of(self, content: bytes) -> tuple[bytes | None, bytes]:
-        """What is kept of the file of a picture that can be decoded, and its digest.
+    def original(self, content: bytes) -> bytes | None:
+        """What is kept of the file of a picture that can be decoded."""
+        return _compressed(content) if self.images else None
 
-        Without pictures the digest is sealed: lists of the digests of known pictures tell nothing about it. Who holds the
-        very file can find out that it was enrolled, as its features tell anyway.
+    def digest(self, content: bytes) -> bytes:
+        """What tells whether the picture is enrolled already.
+
+        Without pictures it is sealed: lists of the digests of known pictures tell nothing about it. Who holds the very file
+        can find out that it was enrolled, as its features tell anyway.
         """
-        if self.images:
-            return _compressed(content), digest(content)
-        return None, self.seal(digest(content))
+        return digest(content) if self.images else self.seal(digest(content))
 
     def seal(self, digest: bytes) -> bytes:
         """The digest of a picture for a gallery that keeps none."""
