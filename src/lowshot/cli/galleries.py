@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lowshot.cli.arguments import DataArgument, JsonOption
+from lowshot.cli.progress import progress
 from lowshot.cli.tables import print_table, printable
 from lowshot.errors import ConfigError
 
 if TYPE_CHECKING:
+    from lowshot.data.files import FileSet
     from lowshot.gallery import Answer, Gallery
 
 GalleryArgument = Annotated[
@@ -24,33 +27,78 @@ EncoderOption = Annotated[
     typer.Option(help="Name or file; a new gallery's default is `characters`, an old one keeps its own."),
 ]
 
-app = typer.Typer(help="List, show or remove what a gallery holds.", no_args_is_help=True)
+app = typer.Typer(help="List, show, remove or move what a gallery holds.", no_args_is_help=True)
 
 
 def enroll(
     gallery: GalleryArgument,
     data: DataArgument,
     encoder: EncoderOption = None,
+    no_images: Annotated[
+        bool, typer.Option("--no-images", help="A new gallery keeps features only, no pictures, now and later.")
+    ] = False,
+    bulk: Annotated[
+        bool,
+        typer.Option(
+            "--bulk", help="For very many files: batch by batch, without the bad ones; once stopped, it goes on."
+        ),
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="--bulk: processes that decode.  [default: one a core]")
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Enroll every picture of DATA under its class; all of them or, on any error, none. Makes the gallery if need be.
 
-    Pictures that are enrolled under their class already are left out.
+    Pictures that are enrolled under their class already are left out. With --bulk the good pictures are enrolled and the bad
+    ones listed at the end; the status is then 1.
     """
     from lowshot.data import datasets, find_files, load
     from lowshot.gallery import Gallery
     from lowshot.gallery.store import is_there
 
     files = find_files(data)
+    if bulk and files is None:
+        raise typer.BadParameter(f"--bulk takes a folder, a zip or a CSV table, not {data}")
+    if workers is not None and not bulk:
+        raise typer.BadParameter("--workers goes with --bulk")
     new = not is_there(gallery)
-    with Gallery.open(gallery, encoder, create=True) as opened:
+    with Gallery.open(gallery, encoder, create=True, images=not no_images) as opened:
+        if bulk and files is not None:
+            _enroll_bulk(opened, files, workers, as_json)
+            return
         before = set() if new else {each.id for each in opened.examples()}
         if files is not None:
             ids = opened.enroll_files(files)
         else:  # a set by its plain name in its own size, which is what is kept; whatever is filtered as it is compared
             ids = opened.enroll_examples(load(data, None if data in datasets() else opened.card.form))
         enrolled = len(set(ids) - before)
-        skipped = f" ({len(ids) - enrolled} more were there already)" if len(ids) > enrolled else ""
-        print(printable(f"enrolled {enrolled} examples{skipped}; {_held(opened)}"))
+        _print_enrolled(opened, enrolled, len(ids) - enrolled, [], as_json)
+
+
+def _enroll_bulk(gallery: Gallery, files: FileSet, workers: int | None, as_json: bool) -> None:
+    try:
+        with progress("enrolling") as report:
+            found = gallery.enroll_bulk(files, workers, report)
+    except KeyboardInterrupt:
+        print(printable(f"lowshot: stopped; {_held(gallery)}: the same command goes on"), file=sys.stderr)
+        raise typer.Exit(130) from None
+    _print_enrolled(gallery, found.new, found.there, found.bad, as_json)
+    if found.bad:
+        for name, why in found.bad:
+            print(printable(f"lowshot: {name}: {why}"), file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _print_enrolled(gallery: Gallery, new: int, there: int, bad: Sequence[tuple[str, str]], as_json: bool) -> None:
+    if as_json:
+        listed = [{"file": name, "reason": why} for name, why in bad]
+        held = {"examples": len(gallery), "classes": len(gallery.classes())}
+        print(json.dumps({"enrolled": new, "there": there, "bad": listed, **held}))
+        return
+    skipped = f" ({there} more were there already)" if there else ""
+    refused = f", {len(bad)} files cannot be used" if bad else ""
+    print(printable(f"enrolled {new} examples{skipped}{refused}; {_held(gallery)}"))
 
 
 def identify(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import unicodedata
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +21,12 @@ from lowshot.data.images import Picture, read_pictures, shown_name
 from lowshot.encoder import Card, Encoder, Features, named_encoders
 from lowshot.errors import BadFiles, ConfigError, EncoderError, GalleryError, ShapeError
 from lowshot.gallery.index import Compared, Held, Index
-from lowshot.gallery.originals import originals, read_once
+from lowshot.gallery.originals import KEEPS, NONE, Keeping, contents, read_once
 from lowshot.gallery.records import Answer, Candidate, Match, Record
-from lowshot.gallery.store import Row, Store, is_there, open_store
+from lowshot.gallery.store import Row, Store, is_there, open_store, open_whole
 
 if TYPE_CHECKING:
+    from lowshot.gallery.bulk import Enrolled
     from lowshot.gallery.learned import Learned
     from lowshot.recognize.unknown import Calibration
 
@@ -57,6 +58,7 @@ class Gallery:
         try:
             self.card = Card.model_validate_json(facts["card"])
             self.fingerprint, self._source = facts["fingerprint"], facts["source"]
+            self._keeping = Keeping.by(facts)
         except (KeyError, ValidationError):
             raise GalleryError(
                 f"{self.place} is damaged (its encoder's card cannot be read): restore it from a copy"
@@ -74,6 +76,7 @@ class Gallery:
         encoder: Encoder | str | Path | None = None,
         create: bool = False,
         float16: bool = False,
+        images: bool = True,
     ) -> Self:
         """Open a gallery.
 
@@ -83,21 +86,25 @@ class Gallery:
                 gallery ``characters``. Where that file is gone, a gallery remembers the one given in its place.
             create: make the gallery where there is none; it is there from the first enrollment on.
             float16: a new gallery keeps features in half the space, at about three digits.
+            images: whether a new gallery keeps the pictures themselves. Without, it keeps features only, for privacy, for
+                all that is ever enrolled: it can neither show pictures nor be migrated to another encoder.
 
         Raises:
-            GalleryError: there is no such gallery, the file is something else or damaged, or the gallery belongs to
-                another encoder.
+            GalleryError: there is no such gallery, the file is something else or damaged, the gallery belongs to another
+                encoder, or it keeps pictures though asked not to.
             EncoderError: the encoder given cannot be loaded.
         """
         place = str(place)
         if create and not is_there(place):
             source = "characters" if encoder is None else encoder
             encoder = source if isinstance(source, Encoder) else Encoder.load(source)
-            facts = _facts(encoder, source, float16)
+            facts = new_facts(encoder, source, float16, images)
             return cls(open_store(place, facts), facts, encoder)
-        store = open_store(place)
+        store = open_whole(place)
         try:
             gallery = cls(store, store.facts(), None)
+            if gallery._keeping.images and not images:
+                raise GalleryError(f"{place} keeps pictures: only a new gallery can do without (--no-images)")
             if encoder is not None:
                 gallery._take(encoder)
         except BaseException:
@@ -181,7 +188,8 @@ class Gallery:
 
         Args:
             pictures: files, their bytes, Pillow images or arrays, see :func:`lowshot.data.read_pictures`. The picture
-                itself is kept beside its features: a file as it is, anything else as PNG.
+                itself is kept beside its features, without loss: a file as it is, though BMP, PPM and TIFF of 8 bits as PNG
+                where that is smaller; anything else as PNG.
             labels: the class of each, up to 200 characters, without control characters or spaces at its ends. A class
                 needs no announcement.
             names: where each came from; None for the file names.
@@ -200,10 +208,10 @@ class Gallery:
         _check_attributes(attributes or [])
         shown = [shown_name(picture, i) for i, picture in enumerate(pictures)] if names is None else names
         names = [_name(picture) for picture in pictures] if names is None else names
-        _check_labels(labels, shown)
+        check_labels(labels, shown)
         pictures = read_once(pictures)
         items = read_pictures(pictures, self.card.form, shown)
-        return self._add(items, labels, names, attributes or [{}] * len(items), originals(pictures))
+        return self._add(items, labels, names, attributes or [{}] * len(items), contents(pictures))
 
     def enroll_examples(self, examples: Examples) -> list[int]:
         """:meth:`enroll` packed examples, such as :func:`lowshot.data.load` gives; their class names become labels."""
@@ -213,6 +221,33 @@ class Gallery:
     def enroll_files(self, files: FileSet) -> list[int]:
         """:meth:`enroll` the files of a folder, zip or table as they are; see :class:`lowshot.data.files.FileSet`."""
         return self.enroll(files.pictures, files.labels, files.names, _one_each(files.attributes))
+
+    def enroll_bulk(
+        self, files: FileSet, workers: int | None = None, report: Callable[[int, int], None] | None = None
+    ) -> Enrolled:
+        """Enroll very many files: not all or none, but batch by batch, and all of them but the bad ones.
+
+        Whatever stops it, what was enrolled stays, and the same call goes on from there. Memory does not grow with the
+        size of the pictures.
+
+        Args:
+            files: of a folder, zip or table; see :class:`lowshot.data.files.FileSet`.
+            workers: processes that decode, 0 for none but this one; None for one a core. A script that starts processes must
+                do so below ``if __name__ == "__main__":``.
+            report: told, after each batch, how many files are done, and of how many.
+
+        Returns:
+            How many are new, how many were there already, and the files that cannot be read, each with the reason.
+
+        Raises:
+            GalleryError: labels that cannot be one (nothing is enrolled then), or the gallery cannot be written.
+        """
+        from lowshot.gallery import bulk  # its processes are only for this
+
+        if workers is not None and workers < 0:
+            raise ConfigError(f"workers must be 0 or more, not {workers}")
+        check_labels(files.labels, files.names)
+        return bulk.enroll(self._store, self.encoder, self._keeping, files, workers, report)
 
     def remove(self, ids: Sequence[int]) -> int:
         """Remove examples, all or none; how many there were. A class without any is gone.
@@ -245,7 +280,8 @@ class Gallery:
         """The picture an example was enrolled from, as the bytes of a file. Raises GalleryError where there is none."""
         picture = self._store.original(id)
         if picture is None:
-            raise GalleryError(f"{self.place} keeps no picture of example {id}")
+            why = "" if self._keeping.images else ": it was made to keep features only (--no-images)"
+            raise GalleryError(f"{self.place} keeps no picture of example {id}{why}")
         return picture
 
     def identify(
@@ -374,19 +410,31 @@ class Gallery:
         labels: Sequence[str],
         names: Sequence[str],
         attributes: Sequence[Mapping[str, str]],
-        originals: Sequence[bytes],
+        contents: Sequence[bytes],
     ) -> list[int]:
-        features = self.encoder.embed(items)
-        if not np.isfinite(features).all():
-            raise GalleryError(f"{self.encoder!r} gave features that are no numbers; nothing was enrolled")
+        features = finite(self.encoder, self.encoder.embed(items))
         return self._store.add(
             [
-                Row(label, _storable(name), facts, feature, original)
-                for label, name, facts, feature, original in zip(
-                    labels, names, attributes, features, originals, strict=True
+                Row(
+                    label,
+                    storable(name),
+                    facts,
+                    feature,
+                    self._keeping.original(content),
+                    self._keeping.digest(content),
+                )
+                for label, name, facts, feature, content in zip(
+                    labels, names, attributes, features, contents, strict=True
                 )
             ]
         )
+
+
+def finite(encoder: Encoder, features: Features) -> Features:
+    """The features an encoder gave. Raises GalleryError where some are no numbers."""
+    if not np.isfinite(features).all():
+        raise GalleryError(f"{encoder!r} gave features that are no numbers; nothing was enrolled")
+    return features
 
 
 def _answer(compared: Compared, names: Mapping[int, str], recognizer: str) -> Answer:
@@ -402,13 +450,14 @@ def _answer(compared: Compared, names: Mapping[int, str], recognizer: str) -> An
     )
 
 
-def _facts(encoder: Encoder, source: Encoder | str | Path, float16: bool) -> dict[str, str]:
-    """What a gallery remembers of its encoder, and how it keeps features."""
+def new_facts(encoder: Encoder, source: Encoder | str | Path, float16: bool, images: bool) -> dict[str, str]:
+    """What a gallery remembers of its encoder, how it keeps features, and whether it keeps pictures."""
     return {
         "fingerprint": encoder.fingerprint,
         "card": encoder.card.model_dump_json(),
         "source": _source(source),
         "precision": "float16" if float16 else "float32",
+        **({} if images else {KEEPS: NONE}),
     }
 
 
@@ -443,7 +492,7 @@ def _texts(labels: Sequence[Any]) -> Sequence[Any]:
     return labels
 
 
-def _check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
+def check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
     """Raises GalleryError, which lists every label that cannot be one, with the first picture that has it."""
     first: dict[str, str] = {}
     for label, name in zip(labels, shown, strict=True):
@@ -497,6 +546,6 @@ def _name(picture: Picture) -> str:
     return Path(picture).name if isinstance(picture, str | Path) else ""
 
 
-def _storable(name: str) -> str:
+def storable(name: str) -> str:
     """File names may hold bytes that are no text."""
     return name.encode("utf-8", "replace").decode()
