@@ -15,7 +15,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lowshot.errors import ShapeError
-from lowshot.recognize import NearestPrototype, Whitening, WhitenedPrototype
+from lowshot.recognize import NearestPrototype, WhitenedPrototype, Whitening
 
 
 def world(seed: int, classes: int, shots: int, features: int = 12) -> tuple[Any, Any]:

@@ -111,6 +111,13 @@ def identify(
             metavar="KEY=VALUE", help="Compare only with examples of this attribute; `a=x,y` for several values."
         ),
     ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY", help="Predict this attribute first, compare only with classes of its likely values."
+        ),
+    ] = None,
+    gate_recall: Annotated[float, typer.Option(help="How often the true values must be among the likely ones.")] = 0.99,
     encoder: Annotated[
         str | None, typer.Option(help="The gallery's encoder, where its file is no longer where it was.")
     ] = None,
@@ -120,7 +127,7 @@ def identify(
     from lowshot.gallery import Gallery
 
     with Gallery.open(gallery, encoder) as opened:
-        answers = opened.identify(files, top, _filters(where or []))
+        answers = opened.identify(files, top, _filters(where or []), gate or [], gate_recall)
     if as_json:
         print(json.dumps([_as_dict(file, answer) for file, answer in zip(files, answers, strict=True)]))
         return
@@ -129,6 +136,7 @@ def identify(
         print(printable(f"{file}: {answer.label or 'unknown'}, confidence {answer.confidence:.0%}"))
         print(printable(f"    candidates: {', '.join(f'{each.label} {each.score:.0%}' for each in answer.candidates)}"))
         print(printable(f"    decided by: example {nearest.id} of {nearest.label} ({nearest.name or 'no name'})"))
+        print(printable(f"    compared: with {answer.compared} classes, by {answer.recognizer}{_gated(answer)}"))
 
 
 @app.command("list")
@@ -177,8 +185,11 @@ def calibrate(
             help="Pictures of the real world under their classes; classes not enrolled are unknown ones.",
         ),
     ] = None,
+    recognizer: Annotated[
+        str, typer.Option(help="prototype, neighbor, mahalanobis, logistic …; `auto` chooses by leaving examples out.")
+    ] = "auto",
 ) -> None:
-    """Learn anew how sure to be, from the enrolled examples and from queries that you label."""
+    """Learn anew how to compare and how sure to be, from the enrolled examples and from queries that you label."""
     from lowshot.data import load
     from lowshot.gallery import Gallery
 
@@ -189,11 +200,8 @@ def calibrate(
             examples = load(queries, opened.card.form)
             pictures, shown = list(examples.items), [examples.classes[label] for label in examples.labels]
         enrolled = opened.classes()
-        learned = opened.calibrate(pictures, [label if label in enrolled else None for label in shown])
-        print(
-            f"learned from {len(opened)} examples and {len(shown)} queries: {learned.genuine} comparisons of an item with "
-            f"its own class, {learned.impostors} with other classes only"
-        )
+        learned = opened.calibrate(pictures, [label if label in enrolled else None for label in shown], recognizer)
+        print(f"compares by {learned.recognizer}; learned from {len(opened)} examples and {len(shown)} queries")
         if strangers := sorted(set(shown) - enrolled.keys()):
             print(printable(f"not enrolled, so unknown: {', '.join(strangers)}"))
 
@@ -232,6 +240,10 @@ def remove(
             print(json.dumps({"removed": number, "examples": len(opened), "classes": len(opened.classes())}))
         else:
             print(printable(f"removed {number} examples; {_held(opened)}"))
+
+
+def _gated(answer: Answer) -> str:
+    return "".join(f"; {attribute} taken for {' or '.join(values)}" for attribute, values in answer.gate.items())
 
 
 def _filters(where: Sequence[str]) -> dict[str, list[str]]:

@@ -15,10 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 from lowshot.encoder import Card, Features
 from lowshot.errors import GalleryError
 from lowshot.gallery.index import Index, Ints
-from lowshot.recognize import NearestNeighbors, NearestPrototype
+from lowshot.recognize.choice import choose, recognizer_named
 from lowshot.recognize.unknown import Calibration, calibrate
 
 LEARNED = "learned"  # the fact
+AUTO = "auto"
 _MOST = 5_000  # examples to learn from
 
 
@@ -28,12 +29,14 @@ class Learned:
 
     Attributes:
         recognizer: how queries are compared, see :mod:`lowshot.recognize.choice`.
+        asked: what the user asked for: a recognizer, or ``auto`` to have one chosen.
         calibration: from distances to probabilities.
         examples: how many the gallery had.
         queries: how many queries a user has labeled for it.
     """
 
     recognizer: str
+    asked: str
     calibration: Calibration
     examples: int
     queries: int = 0
@@ -65,11 +68,14 @@ def learn(
     index: Index,
     card: Card,
     background: tuple[Features, Ints] | None,
+    asked: str,
     queries: tuple[Features, list[Any]] | None = None,
 ) -> Learned:
     """Learn from the examples, or from some thousands of them, and from queries that a user has labeled."""
     held = index.held(_MOST)
-    kind = {"prototype": NearestPrototype, "neighbor": NearestNeighbors}[card.compare]
-    recognizer = kind(distance=card.distance, negative=card.negative)
+    name = asked
+    if asked == AUTO:
+        name = choose(held.features, held.labels, card.compare, card.distance, card.negative, background).name
+    recognizer = recognizer_named(name, card.distance, card.negative, background)
     calibration = calibrate(recognizer, held.features, held.labels, background, queries)
-    return Learned(card.compare, calibration, len(index), len(queries[1]) if queries else 0)
+    return Learned(name, asked, calibration, len(index), len(queries[1]) if queries else 0)

@@ -5,21 +5,15 @@ Shape suffixes: N examples, M held-out examples, K candidates, D features.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import binom
-from sklearn.base import clone
 
 from lowshot.errors import ConfigError
 from lowshot.recognize.distances import Distance, Floats
 from lowshot.recognize.linear_probe import LinearProbe
 from lowshot.recognize.neighbors import NearestNeighbors
 from lowshot.recognize.prototypes import NearestPrototype
-from lowshot.recognize.recognizer import Ints, Recognizer, encode
+from lowshot.recognize.recognizer import Ints, Recognizer
 from lowshot.recognize.simple_shot import SimpleShot
 from lowshot.recognize.whitened import WhitenedPrototype, Whitening
 
