@@ -12,10 +12,20 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import sem
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import auc, roc_auc_score, roc_curve
 
 from lowshot.errors import ShapeError
-from lowshot.evaluate.statistics import auroc, best_threshold, equal_error_rate, expected_right, fpr95, mean_ci95
+from lowshot.evaluate.statistics import (
+    auroc,
+    best_threshold,
+    equal_error_rate,
+    expected_calibration_error,
+    expected_right,
+    fpr95,
+    mean_ci95,
+    oscr,
+    reliability,
+)
 
 lightly = settings(max_examples=40, deadline=None)  # scikit-learn's curves take milliseconds
 
@@ -41,6 +51,25 @@ def truth(known: NDArray[Any], unknown: NDArray[Any]) -> Pair:
 def test_auroc_is_scikit_learns(both: Pair) -> None:
     expected = [roc_auc_score(*truth(known, unknown)) for known, unknown in zip(*both, strict=True)]
     np.testing.assert_allclose(auroc(*both), expected, atol=1e-12)
+
+
+@lightly
+@given(batches(), st.integers(0, 2**32))
+def test_oscr_is_the_area_under_the_curve_as_the_threshold_falls(both: Pair, seed: int) -> None:
+    right = np.random.default_rng(seed).random(both[0].shape) < 0.7
+    for found, known, own, unknown in zip(oscr(both[0], right, both[1]), both[0], right, both[1], strict=True):
+        correct, accepted = [0.0], [0.0]
+        for threshold in sorted({*known, *unknown}, reverse=True):
+            correct.append(sum(own[known >= threshold]) / len(known))
+            accepted.append(sum(unknown >= threshold) / len(unknown))
+        assert found == pytest.approx(auc(accepted, correct), abs=1e-12)
+
+
+def test_oscr_of_no_right_answer_is_zero_and_never_above_accuracy_or_auroc() -> None:
+    rng = np.random.default_rng(0)
+    known, unknown, right = rng.normal(1, 1, (3, 50)), rng.normal(0, 1, (3, 40)), rng.random((3, 50)) < 0.6
+    assert oscr(known, np.zeros((3, 50), bool), unknown).tolist() == [0, 0, 0]
+    assert (oscr(known, right, unknown) <= np.minimum(right.mean(axis=1), auroc(known, unknown))).all()
 
 
 @lightly
@@ -116,3 +145,47 @@ def test_the_best_threshold_is_finite_even_where_nothing_should_be_accepted() ->
     for scale in (0.0, 1.0, 1e30):
         known, unknown = scale * np.array([1.0, 2.0]), scale * np.array([3.0, 4.0, 5.0]) + 1e-9
         assert max(known.max(), unknown.max()) < best_threshold(known, unknown) < np.inf
+
+
+answers = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
+
+
+@lightly
+@given(answers, st.sampled_from([1, 10, 15]))
+def test_calibration_error_is_guos(given: list[tuple[float, bool]], bins: int) -> None:
+    """Transcribed bin by bin from equations 2, 3 and 5 of Guo et al. (2017)."""
+    confidence, right = np.array([c for c, _ in given]), np.array([r for _, r in given])
+    edges = np.linspace(0, 1, bins + 1)
+    expected = 0.0
+    for k in range(bins):
+        members = [i for i, c in enumerate(confidence) if edges[k] < c <= edges[k + 1] or (k == 0 and c == 0)]
+        if members:
+            expected += len(members) / len(given) * abs(right[members].mean() - confidence[members].mean())
+    found = reliability(confidence, right, bins)
+    assert found.error == pytest.approx(expected, abs=1e-9)
+    assert found.counts.sum() == len(given)
+    assert expected_calibration_error(confidence[None], right[None], bins) == (pytest.approx(expected, abs=1e-9), None)
+
+
+def test_the_interval_of_the_calibration_error_is_the_jackknifes() -> None:
+    rng = np.random.default_rng(0)
+    confidence = rng.random((6, 80))
+    right = rng.random((6, 80)) < confidence**2
+    error, ci95 = expected_calibration_error(confidence, right)
+    without = [reliability(np.delete(confidence, g, 0).ravel(), np.delete(right, g, 0).ravel()).error for g in range(6)]
+    variance = 5 / 6 * np.sum((np.array(without) - np.mean(without)) ** 2)
+    assert error == pytest.approx(reliability(confidence.ravel(), right.ravel()).error)
+    assert ci95 == pytest.approx(1.96 * np.sqrt(variance))
+
+
+def test_bins_hold_what_they_say() -> None:
+    bins = reliability(np.array([0.05, 0.1, 0.11, 1.0]), np.array([1, 0, 1, 1]), bins=10)
+    assert bins.counts.tolist() == [2, 1, 0, 0, 0, 0, 0, 0, 0, 1]
+    assert bins.accuracy[[0, 1, 9]].tolist() == [0.5, 1, 1] and bins.confidence[0] == pytest.approx(0.075)
+
+
+def test_answers_without_confidence_are_refused() -> None:
+    with pytest.raises(ShapeError, match=r"\(1, 2\) and right answers \(1, 3\)"):
+        reliability(np.zeros(2), np.zeros(3))
+    with pytest.raises(ShapeError, match="not empty"):
+        expected_calibration_error(np.zeros((2, 0)), np.zeros((2, 0)))

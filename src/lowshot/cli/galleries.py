@@ -13,6 +13,7 @@ import typer
 from lowshot.cli.arguments import DataArgument, JsonOption
 from lowshot.cli.progress import progress
 from lowshot.cli.tables import print_table, printable
+from lowshot.errors import ConfigError
 
 if TYPE_CHECKING:
     from lowshot.data.files import FileSet
@@ -104,6 +105,19 @@ def identify(
     gallery: GalleryArgument,
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Pictures to identify.")],
     top: Annotated[int, typer.Option(min=1, help="Candidates to list.")] = 5,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="Compare only with examples of this attribute; `a=x,y` for several values."
+        ),
+    ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY", help="Predict this attribute first, compare only with classes of its likely values."
+        ),
+    ] = None,
+    gate_recall: Annotated[float, typer.Option(help="How often the true values must be among the likely ones.")] = 0.99,
     encoder: Annotated[
         str | None, typer.Option(help="The gallery's encoder, where its file is no longer where it was.")
     ] = None,
@@ -113,7 +127,7 @@ def identify(
     from lowshot.gallery import Gallery
 
     with Gallery.open(gallery, encoder) as opened:
-        answers = opened.identify(files, top=top)
+        answers = opened.identify(files, top, _filters(where or []), gate or [], gate_recall)
     if as_json:
         print(json.dumps([_as_dict(file, answer) for file, answer in zip(files, answers, strict=True)]))
         return
@@ -122,6 +136,7 @@ def identify(
         print(printable(f"{file}: {answer.label or 'unknown'}, confidence {answer.confidence:.0%}"))
         print(printable(f"    candidates: {', '.join(f'{each.label} {each.score:.0%}' for each in answer.candidates)}"))
         print(printable(f"    decided by: example {nearest.id} of {nearest.label} ({nearest.name or 'no name'})"))
+        print(printable(f"    compared: with {answer.compared} classes, by {answer.recognizer}{_gated(answer)}"))
 
 
 @app.command("list")
@@ -161,6 +176,51 @@ def show(
 
 
 @app.command()
+def calibrate(
+    gallery: GalleryArgument,
+    queries: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="Pictures of the real world under their classes; classes not enrolled are unknown ones.",
+        ),
+    ] = None,
+    recognizer: Annotated[
+        str, typer.Option(help="prototype, neighbor, mahalanobis, logistic …; `auto` chooses by leaving examples out.")
+    ] = "auto",
+) -> None:
+    """Learn anew how to compare and how sure to be, from the enrolled examples and from queries that you label."""
+    from lowshot.data import load
+    from lowshot.gallery import Gallery
+
+    with Gallery.open(gallery) as opened:
+        if queries is None:
+            pictures, shown = [], []
+        else:
+            examples = load(queries, opened.card.form)
+            pictures, shown = list(examples.items), [examples.classes[label] for label in examples.labels]
+        enrolled = opened.classes()
+        learned = opened.calibrate(pictures, [label if label in enrolled else None for label in shown], recognizer)
+        print(f"compares by {learned.recognizer}; learned from {len(opened)} examples and {len(shown)} queries")
+        if strangers := sorted(set(shown) - enrolled.keys()):
+            print(printable(f"not enrolled, so unknown: {', '.join(strangers)}"))
+
+
+@app.command()
+def rename(
+    gallery: GalleryArgument,
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="The class.")],
+    to: Annotated[str, typer.Argument(metavar="NEW", help="Its new label; that of another class joins the two.")],
+) -> None:
+    """Give a class another label."""
+    from lowshot.gallery import Gallery
+
+    with Gallery.open(gallery) as opened:
+        number = opened.rename_class(label, to)
+        print(printable(f"renamed {number} examples; {_held(opened)}"))
+
+
+@app.command()
 def remove(
     gallery: GalleryArgument,
     label: Annotated[str | None, typer.Option(help="Remove this class.")] = None,
@@ -182,6 +242,21 @@ def remove(
             print(printable(f"removed {number} examples; {_held(opened)}"))
 
 
+def _gated(answer: Answer) -> str:
+    return "".join(f"; {attribute} taken for {' or '.join(values)}" for attribute, values in answer.gate.items())
+
+
+def _filters(where: Sequence[str]) -> dict[str, list[str]]:
+    """``["a=x,y", "b=z"]`` as a mapping."""
+    filters: dict[str, list[str]] = {}
+    for each in where:
+        key, equals, values = each.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--where {each}: write key=value")
+        filters.setdefault(key, []).extend(values.split(","))
+    return filters
+
+
 def _held(gallery: Gallery) -> str:
     return f"{gallery.place} now holds {len(gallery)} of {len(gallery.classes())} classes"
 
@@ -194,4 +269,7 @@ def _as_dict(file: Path, answer: Answer) -> dict[str, Any]:
         "unknown": answer.unknown,
         "candidates": [vars(each) for each in answer.candidates],
         "examples": [vars(each) for each in answer.examples],
+        "recognizer": answer.recognizer,
+        "compared": answer.compared,
+        "gate": answer.gate,
     }

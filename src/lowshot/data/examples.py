@@ -125,7 +125,8 @@ class Examples:
             raise DataError(f"{values} leaves no example")
         return self.take(mask)
 
-    def _attribute(self, key: str) -> NDArray[np.str_]:
+    def values(self, key: str) -> NDArray[np.str_]:
+        """The attribute of each item, (n,). Raises DataError where there is no such attribute."""
         if key not in self.attributes:
             raise DataError(
                 f"these examples have no attribute {key!r} (they have: {', '.join(self.attributes) or 'none'})"
@@ -136,7 +137,7 @@ class Examples:
         mask = np.ones(len(self), dtype=bool)
         for key, value in values.items():
             wanted = [value] if isinstance(value, str) else list(value)
-            found = self._attribute(key)
+            found = self.values(key)
             if unknown := sorted(set(wanted) - set(found.tolist())):
                 there = sorted(set(found.tolist()))
                 more = f", and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
@@ -169,7 +170,7 @@ class Examples:
 
     def of_classes(self, attribute: str) -> list[str]:
         """The attribute's value of each class. Raises DataError where there is none, or a class has several."""
-        values = self._attribute(attribute)
+        values = self.values(attribute)
         of_class = values[np.unique(self.labels, return_index=True)[1]]
         if (mixed := np.flatnonzero(of_class[self.labels] != values)).size:
             name = self.classes[self.labels[mixed[0]]]

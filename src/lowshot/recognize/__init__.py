@@ -9,6 +9,7 @@ from lowshot.recognize.prototypes import NearestPrototype
 from lowshot.recognize.self_training import SelfTraining
 from lowshot.recognize.simple_shot import SimpleShot
 from lowshot.recognize.soft_kmeans import SoftKMeans
+from lowshot.recognize.whitened import WhitenedPrototype, Whitening
 
 __all__ = [
     "Agreement",
@@ -21,6 +22,8 @@ __all__ = [
     "SelfTraining",
     "SimpleShot",
     "SoftKMeans",
+    "WhitenedPrototype",
+    "Whitening",
     "agreement",
     "distances",
 ]
