@@ -91,10 +91,7 @@ def test_filters_by_attribute(data_folder: Path) -> None:
     [
         ("", "no data ''"),
         ("digits+", "no data ''"),
-        (
-            "nowhere",
-            "no data 'nowhere': give a folder, a zip, a CSV table, or one of omniglot, lfw, clothing, neu_cls, digits, glyphs",
-        ),
+        ("nowhere", "no data 'nowhere': give a folder, a zip, a CSV table, or one of omniglot, lfw, clothing"),
         (Path("nowhere"), "no data 'nowhere'"),
         ("x" * 5000, "no data 'xxx"),
         ("~nobody-of-this-name/x", "no data '~nobody"),
