@@ -31,6 +31,7 @@ def test_every_picture_is_of_its_part_and_category(clothes: None) -> None:
     examples = load("clothing:test", SMALL)
     folders = [name.split("/")[:2] for name in examples.names]
     assert folders == [["test", examples.classes[label]] for label in examples.labels]
+    assert examples.of_classes("category") == list(examples.classes)
 
 
 def test_no_picture_is_in_two_parts(clothes: None) -> None:

@@ -30,6 +30,8 @@ _MAKE = "pack train/, validation/ and test/ of github.com/alexeygrigorev/clothin
 def load(variant: str, form: ImageForm | None = None) -> Examples:
     """The photographs of one published part; classes are the categories (``dress``, ``hat``, …).
 
+    ``category`` is an attribute, too, for those to whom every photograph is a class of its own.
+
     160×160 in color, white around what is narrower, unless ``form`` asks for other pixels. Raises DataNotFound where
     the file is not there: it is not downloaded.
     """
@@ -48,4 +50,5 @@ def _decode(path: Path, part: str, form: ImageForm) -> Examples:
         labels=labels.astype(np.int64),
         classes=tuple(categories.tolist()),
         names=tuple(names[i] for i in chosen),
+        attributes={"category": categories[labels]},
     )
