@@ -1,4 +1,4 @@
-"""The shared metric against scikit-learn's Ledoit-Wolf and linear discriminant analysis, at one example and many features."""
+"""The shared metric against scikit-learn's Ledoit-Wolf and discriminants, at one example and with many features."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lowshot.errors import ShapeError
-from lowshot.recognize import NearestPrototype, Whitening, WhitenedPrototype
+from lowshot.recognize import NearestPrototype, WhitenedPrototype, Whitening
 
 
 def world(seed: int, classes: int, shots: int, features: int = 12) -> tuple[Any, Any]:
