@@ -17,7 +17,9 @@ from sklearn.metrics import auc, roc_auc_score, roc_curve
 from lowshot.errors import ShapeError
 from lowshot.evaluate.statistics import (
     auroc,
+    auroc_ci95,
     best_threshold,
+    clustered_ci95,
     equal_error_rate,
     expected_calibration_error,
     expected_right,
@@ -189,3 +191,46 @@ def test_answers_without_confidence_are_refused() -> None:
         reliability(np.zeros(2), np.zeros(3))
     with pytest.raises(ShapeError, match="not empty"):
         expected_calibration_error(np.zeros((2, 0)), np.zeros((2, 0)))
+
+
+@given(arrays(np.float64, st.integers(2, 40), elements=st.floats(-5, 5)), st.integers(1, 4))
+def test_values_said_again_make_no_interval_narrower(values: NDArray[Any], times: int) -> None:
+    mean, interval = clustered_ci95(np.repeat(values, times), np.repeat(np.arange(len(values)), times))
+    assert (mean, interval) == pytest.approx(mean_ci95(values), abs=1e-9)
+
+
+def test_the_interval_of_groups_is_the_bootstrap_s() -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 9, 300)
+    groups = np.repeat(np.arange(300), sizes)
+    values = (rng.random(len(groups)) < rng.beta(1, 1, 300)[groups]).astype(float)  # each group has a chance of its own
+    sums = np.bincount(groups, values)
+    drawn = rng.integers(300, size=(4000, 300))
+    spread = (sums[drawn].sum(1) / sizes[drawn].sum(1)).std()
+    assert clustered_ci95(values, groups)[1] == pytest.approx(1.96 * spread, rel=0.05)
+
+
+def test_one_group_has_no_interval_and_shapes_must_agree() -> None:
+    assert clustered_ci95(np.array([0.0, 1.0]), np.array([3, 3])) == (0.5, None)
+    with pytest.raises(ShapeError, match=r"\(2,\) values and \(3,\) groups"):
+        clustered_ci95(np.zeros(2), np.arange(3))
+    with pytest.raises(ShapeError):
+        clustered_ci95(np.zeros(0), np.zeros(0, np.int64))
+
+
+@lightly
+@given(batches())
+def test_auroc_with_an_interval_is_the_auroc(scores: Pair) -> None:
+    known, unknown = scores[0][0], scores[1][0]
+    assert auroc_ci95(known, unknown, np.arange(len(known)))[0] == pytest.approx(auroc(known[None], unknown[None])[0])
+
+
+def test_the_interval_of_the_auroc_is_the_bootstrap_s() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(100), 3)
+    known, unknown = rng.normal(1, 1, 100)[groups] + rng.normal(0, 0.5, 300), rng.normal(0, 1, 200)
+    areas = []
+    for _ in range(1000):
+        people, strangers = rng.integers(100, size=100), rng.integers(200, size=200)
+        areas.append(auroc(known.reshape(100, 3)[people].reshape(1, -1), unknown[strangers][None])[0])
+    assert auroc_ci95(known, unknown, groups)[1] == pytest.approx(1.96 * np.std(areas), rel=0.1)

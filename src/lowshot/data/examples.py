@@ -152,6 +152,13 @@ class Examples:
             raise DataError(f"no class has {number} items; the largest has {self.counts.max()}")
         return self.take(mask[self.labels])
 
+    def with_at_most(self, number: int) -> Examples:
+        """The classes with at most ``number`` items. Raises DataError where there is none."""
+        mask = self.counts <= number
+        if not mask.any():
+            raise DataError(f"every class has more than {number} items; the smallest has {self.counts.min()}")
+        return self.take(mask[self.labels])
+
     def part(self, start: float, stop: float, seed: int = 0) -> Examples:
         """A share of the **classes**, in an order shuffled by ``seed``.
 

@@ -190,6 +190,7 @@ def _answer(
     return Answer(
         label=None if unknown else compared.labels[0],
         confidence=1 - compared.known if unknown else compared.scores[0],
+        known=compared.known,
         candidates=tuple(map(Candidate, compared.labels, compared.scores)),
         examples=tuple(Match(id, compared.labels[0], names.get(id, ""), far) for id, far in compared.examples),
         recognizer=recognizer,

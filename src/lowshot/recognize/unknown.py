@@ -17,7 +17,7 @@ so it is not relearned as classes come; known and unknown queries are taken to b
 It is learned from trials in galleries of several sizes, each with a query's own class and without it:
 
 - the **gallery**: its examples, each held out from its class. A class of one example leaves nothing to compare it with;
-  the genuine distance is then borrowed from a stand-in, or else from the other classes.
+  its genuine distance is then borrowed: from a stand-in, or else from other classes and a few that are assumed.
 - a **stand-in**: background items that the encoder carries, made into a gallery with as many examples a class. Where the
   gallery's own classes lie closer together than the background's, or farther apart, all its distances are stretched
   alike: an encoder of handwriting sees printed digits, say, huddled in a corner.
@@ -50,7 +50,9 @@ _STAND_IN = 100  # queries of the stand-in ...
 _STAND_IN_WEIGHT = 30.0  # ... that together weigh as much as so many examples of the gallery, which soon weigh more
 _QUERIES, _QUERY_WEIGHT = 1000, 5.0  # labeled queries used, and how much each weighs: nothing else is as true
 _SHRINK = 8  # each size of gallery is so many times smaller than the one before
+_SMALLEST = 1e-30  # distances that differ by less are alike
 _CONTRAST = 1.2  # classes are told apart so much more sharply than known from unknown: what blurs a query blurs both
+_FEW = 5  # genuine distances that are assumed where there is no stand-in: others soon outnumber them
 _ASSUMED = 0.5  # where nothing tells, a genuine distance is on average so much of an impostor's
 
 
@@ -160,14 +162,14 @@ def calibrate(
     rows, ranks = _sampled(codes, asked, rng)
     support, features = ranks[codes[rows]], np.asarray(X)[rows]
     gallery = clone(recognizer).fit(features, support)
-    sources = [_enrolled(recognizer, gallery, features, support)]
-    if background is not None:
-        stand_in = _stand_in(recognizer, *background, gallery.counts_, rng)
-        sources.append(stand_in.stretched(_stretch(sources[0].others, stand_in.others)))
-    sources = _completed(sources, rng)
+    enrolled = _enrolled(recognizer, gallery, features, support)
+    named, stand_in = [], []
     if queries is not None and len(asked):
-        sources.append(_named(gallery, np.asarray(queries[0]), asked, ranks))
-    return fit(*sources)
+        named = [_named(gallery, np.asarray(queries[0]), asked, ranks)]
+    if background is not None:
+        made = _stand_in(recognizer, *background, gallery.counts_, rng)
+        stand_in = [made.stretched(_stretch(enrolled.between, made.between, len(gallery.classes_)))]
+    return fit(_completed(enrolled, named, stand_in, rng), *named, *stand_in)
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ def fit(*sources: Trials) -> Calibration:
     weight = np.concatenate([np.full(len(source.genuine), source.weight) for source in sources])
     impostors = sum(int(np.isfinite(source.others).any(axis=1).sum()) for source in sources)
     outcomes = _Outcomes(*map(np.concatenate, zip(*_outcomes(sources), strict=True)))
-    if not len(own) or not impostors or not outcomes.nearest.std():
+    if not len(own) or not impostors or outcomes.nearest.std() < _SMALLEST:
         return _telling_nothing(len(own), impostors)
     typical = float(np.average(own, weights=weight))
     deviation = float(np.sqrt(np.average(np.square(own - typical), weights=weight)))
@@ -346,34 +348,32 @@ def _named(gallery: Recognizer, X: Floats, asked_Q: Ints, ranks_C: Ints) -> Tria
     return Trials(own, others, _QUERY_WEIGHT)
 
 
-def _completed(sources: list[Trials], rng: np.random.Generator) -> list[Trials]:
-    """The gallery's trials, the first, with genuine distances: borrowed from the last that has any, or else assumed.
+def _completed(enrolled: Trials, named: list[Trials], stand_in: list[Trials], rng: np.random.Generator) -> Trials:
+    """A gallery's examples, each with a genuine distance: borrowed from the stand-in, or else from all and a few assumed.
 
     Where there are no impostors at all, they are assumed.
     """
-    gallery = sources[0]
-    genuine = next((source.genuine for source in reversed(sources) if len(source.genuine)), None)
-    between = next((source.between for source in sources if len(source.between)), None)
-    if genuine is None:
-        if between is None:
-            return sources
-        most = 2 * _ASSUMED * np.abs(between).mean()
-        genuine = np.linspace(0, most, len(gallery.own) + 2, dtype=np.float32)[1:-1]
-    borrowed = rng.permutation(np.resize(genuine, max(len(gallery.own), len(genuine))))[: len(gallery.own)]
-    own = np.where(np.isfinite(gallery.own), gallery.own, borrowed)
-    others = gallery.others
-    if between is None:
-        others = (rng.permutation(own)[:, None] / _ASSUMED).astype(np.float32)
-    return [Trials(own, others, gallery.weight), *sources[1:]]
+    examples = len(enrolled.own)
+    between = np.concatenate([source.between for source in (enrolled, *named, *stand_in)])
+    lenders = [source for source in stand_in if len(source.genuine)]
+    genuine = np.concatenate([source.genuine for source in lenders or (enrolled, *named)])
+    if len(between) and not lenders:
+        steps = _FEW if len(genuine) else examples
+        assumed = 2 * _ASSUMED * np.abs(between).mean() * (np.arange(steps) + 0.5) / steps
+        genuine = np.append(genuine, assumed.astype(np.float32))
+    if not len(genuine):
+        return enrolled
+    borrowed = rng.permutation(np.resize(genuine, max(examples, len(genuine))))[:examples]
+    own = np.where(np.isfinite(enrolled.own), enrolled.own, borrowed)
+    others = enrolled.others if len(between) else (rng.permutation(own)[:, None] / _ASSUMED).astype(np.float32)
+    return Trials(own, others, enrolled.weight)
 
 
-def _stretch(between_MC: Floats, stand_in_MC: Floats) -> float:
+def _stretch(between: Floats, stand_in: Floats, classes: int) -> float:
     """How much farther apart the gallery's classes are than the stand-in's; the fewer they are, the less it is believed."""
-    here, there = (each[np.isfinite(each)] for each in (between_MC, stand_in_MC))
-    if not len(here) or not len(there) or min(here.mean(), there.mean()) <= 0:
+    if not len(between) or not len(stand_in) or min(between.mean(), stand_in.mean()) <= 0:
         return 1.0
-    classes = between_MC.shape[1]
-    return float((here.mean() / there.mean()) ** ((classes - 1) / classes))
+    return float((between.mean() / stand_in.mean()) ** ((classes - 1) / classes))
 
 
 def _own(distances_MC: Floats, codes_M: Ints) -> Floats:
