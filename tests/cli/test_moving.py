@@ -103,6 +103,18 @@ def test_enrolling_in_bulk(lowshot: Run, folder: Path) -> None:
         assert gallery.classes() == {"a": 3, "b": 3}
 
 
+def test_very_many_files_are_better_enrolled_in_bulk(
+    lowshot: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lowshot.cli.galleries._MANY", 5)
+    ran = lowshot("enroll", "my.gallery", "table.csv", "--encoder", "tiny.onnx")
+    assert (
+        ran.status == 0
+        and ran.err == "lowshot: 6 files, in memory and all or none: --bulk enrolls them batch by batch\n"
+    )
+    assert lowshot("enroll", "my.gallery", "table.csv", "--bulk", "--workers", 0).err == ""
+
+
 def test_enrolling_speaks_json(lowshot: Run, folder: Path) -> None:
     ran = lowshot("enroll", "my.gallery", "table.csv", "--encoder", "tiny.onnx", "--json")
     assert json.loads(ran.out) == {"enrolled": 6, "there": 0, "bad": [], "examples": 6, "classes": 2}

@@ -27,6 +27,8 @@ EncoderOption = Annotated[
     typer.Option(help="Name or file; a new gallery's default is `characters`, an old one keeps its own."),
 ]
 
+_MANY = 10_000  # files to enroll at once
+
 app = typer.Typer(help="List, show, remove or move what a gallery holds.", no_args_is_help=True)
 
 
@@ -69,6 +71,9 @@ def enroll(
             return
         before = set() if new else {each.id for each in opened.examples()}
         if files is not None:
+            if len(files) > _MANY:
+                said = f"lowshot: {len(files)} files, in memory and all or none: --bulk enrolls them batch by batch"
+                print(said, file=sys.stderr)
             ids = opened.enroll_files(files)
         else:  # a set by its plain name in its own size, which is what is kept; whatever is filtered as it is compared
             ids = opened.enroll_examples(load(data, None if data in datasets() else opened.card.form))

@@ -97,7 +97,7 @@ def enroll(
     bad: list[tuple[str, str]] = []
     with _decoders(_cores() if workers is None else workers) as decode:
         for decoded in decode(_jobs(files, known, encoder.card.form, keeping)):
-            ids = store.add(_rows(decoded, files, encoder))
+            ids = store.add(_rows(decoded, files, encoder)) if decoded.positions else []
             fresh = {id for id in ids if id > last}
             last = max(fresh, default=last)
             new += len(fresh)

@@ -275,6 +275,11 @@ class Gallery:
         """What is enrolled, of one class or in all, oldest first. Raises GalleryError where there is no such class."""
         return self._store.records(label)
 
+    @property
+    def keeps_pictures(self) -> bool:
+        """Whether :meth:`original` has the pictures; False where the gallery was made to keep features only."""
+        return self._keeping.images
+
     def original(self, id: int) -> bytes:
         """The picture an example was enrolled from, as the bytes of a file. Raises GalleryError where there is none."""
         picture = self._store.original(id)

@@ -22,7 +22,11 @@ from lowshot.gallery.store import UNFINISHED, Row, Store, is_there, open_store, 
 
 Report = Callable[[int, int], None]  # is told how many examples are done, and of how many
 
-_BATCH, _BATCH_BYTES = 256, 1 << 25  # examples and bytes of pictures in memory at once
+_BATCH, _ROW_GROUP = (
+    256,
+    4096,
+)  # examples in memory at once, and in a row group of Parquet, which is read faster when large
+_BATCH_BYTES = 1 << 25  # of their pictures
 
 
 def copy(source: str | Path, target: str | Path, report: Report | None = None) -> int:
@@ -68,7 +72,7 @@ def export(source: str | Path, file: str | Path, images: bool = True, report: Re
             rows = (replace(row, digest=row.digest and keeping.seal(row.digest)) for row in rows)
         done = 0
         with parquet.writer(Path(file), facts) as write:
-            for batch in _batches(rows):
+            for batch in _batches(rows, _ROW_GROUP):
                 write(batch)
                 done += len(batch)
                 _tell(report, done, total)
@@ -185,14 +189,14 @@ def _begun(place: str, facts: Mapping[str, str]) -> Store:
     return store
 
 
-def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    """Rows in lists that are small enough to be in memory at once."""
+def _batches(rows: Iterator[Row], most: int = _BATCH) -> Iterator[list[Row]]:
+    """Rows in lists that are small enough to be in memory at once, ``most`` of them at most."""
     batch: list[Row] = []
     size = 0
     for row in rows:
         batch.append(row)
         size += len(row.original or b"")
-        if len(batch) == _BATCH or size >= _BATCH_BYTES:
+        if len(batch) == most or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:

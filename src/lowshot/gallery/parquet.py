@@ -39,7 +39,7 @@ def writer(path: Path, facts: Mapping[str, str]) -> Iterator[Callable[[Sequence[
         {f"{_PREFIX}{name}": value for name, value in facts.items()}
     )
     try:
-        with replacing(path) as file, pa.parquet.ParquetWriter(file, schema) as table:
+        with replacing(path) as file, pa.parquet.ParquetWriter(file, schema, use_dictionary=["label"]) as table:
             yield lambda rows: table.write_batch(_batch(pa, rows, schema))
     except OSError as error:
         raise GalleryError(f"{path} cannot be written: {error.strerror or error}") from None
