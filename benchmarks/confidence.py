@@ -61,12 +61,12 @@ def rows(name: str, data: str, result: OpenSetResult, targets: Mapping[str, floa
             protocol="as many unknown queries as known",
             target=targets.get(measure),
             seed=result.seed,
-            note=NOTES.get(measure, ""),
+            note=NOTES[measure] if measure in targets else "",
         )
 
 
 NOTES = {
-    "ece": "of all answers of 20 galleries together, 15 bins; within a gallery alone, on average, `ece_each` in the file",
+    "ece": "of all answers of 20 galleries together, 15 bins; `ece_each` in the file is the mean within a gallery",
     "auroc": "P(known) never rises with the distance to the nearest class, so this is a figure of the encoder",
 }
 

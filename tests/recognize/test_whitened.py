@@ -1,4 +1,4 @@
-"""The shared metric against scikit-learn's Ledoit-Wolf and linear discriminant analysis, at one example and many features."""
+"""The shared metric against scikit-learn's Ledoit-Wolf and discriminants, at one example and with many features."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def _size(picture: Path | ZipMember) -> int:
 
 
 def _rows(decoded: _Decoded, files: FileSet, encoder: Encoder) -> list[Row]:
-    features = finite(encoder, encoder.embed(decoded.items))
+    features = finite(encoder, encoder.embed_support(decoded.items))
     return [
         Row(
             label=files.labels[position],

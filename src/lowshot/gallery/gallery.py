@@ -405,7 +405,7 @@ class Gallery:
         attributes: Sequence[Mapping[str, str]],
         contents: Sequence[bytes],
     ) -> list[int]:
-        features = finite(self.encoder, self.encoder.embed(items))
+        features = finite(self.encoder, self.encoder.embed_support(items))
         return self._store.add(
             [
                 Row(

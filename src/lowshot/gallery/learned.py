@@ -75,7 +75,9 @@ def learn(
     held = index.held(_MOST)
     name = asked
     if asked == AUTO:
-        name = choose(held.features, held.labels, card.compare, card.distance, card.negative, background).name
+        name = choose(
+            held.features, held.labels, card.compare, distance=card.distance, negative=card.negative, background=background
+        ).name
     recognizer = recognizer_named(name, card.distance, card.negative, background)
     calibration = calibrate(recognizer, held.features, held.labels, background, queries)
     return Learned(name, asked, calibration, len(index), len(queries[1]) if queries else 0)

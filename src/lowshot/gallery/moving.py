@@ -205,7 +205,7 @@ def _encoded(rows: Iterator[Row], encoder: Encoder) -> Iterator[Row]:
     for batch in _batches(rows):
         shown = [f"example {row.id} ({row.name or 'no name'})" for row in batch]
         items = read_pictures([row.original or b"" for row in batch], encoder.card.form, shown)
-        features = finite(encoder, encoder.embed(items))
+        features = finite(encoder, encoder.embed_support(items))
         yield from map(lambda row, feature: replace(row, feature=feature), batch, features)
 
 

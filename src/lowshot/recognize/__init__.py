@@ -1,6 +1,7 @@
 """Features in, answers out: recognizers in scikit-learn's conventions, and when to say "unknown"."""
 
 from lowshot.recognize.agreement import Agreement, agreement
+from lowshot.recognize.choice import Choice, choose, recognizer_named
 from lowshot.recognize.distances import Distance, distances
 from lowshot.recognize.linear_probe import CosineClassifier, LinearProbe
 from lowshot.recognize.mahalanobis import MahalanobisPrototype
@@ -13,6 +14,7 @@ from lowshot.recognize.whitened import WhitenedPrototype, Whitening
 
 __all__ = [
     "Agreement",
+    "Choice",
     "CosineClassifier",
     "Distance",
     "LinearProbe",
@@ -25,5 +27,7 @@ __all__ = [
     "WhitenedPrototype",
     "Whitening",
     "agreement",
+    "choose",
     "distances",
+    "recognizer_named",
 ]

@@ -60,7 +60,8 @@ class Whitening:
         codes_N = encode(y)[1]
         if features_ND.ndim != 2 or len(features_ND) != len(codes_N) or not np.isfinite(features_ND).all():
             raise ShapeError(
-                f"background features {features_ND.shape} and classes ({len(codes_N)},) must be finite, (n, features) and (n,)"
+                f"background features {features_ND.shape} and classes ({len(codes_N)},) must be finite, (n, features) and "
+                "(n,)"
             )
         apart_RD, freedom = _within(features_ND, codes_N)
         if not apart_RD.any():
@@ -72,8 +73,7 @@ class Whitening:
 
     def __call__(self, features_ND: Floats) -> Floats:
         """The features, centered and whitened."""
-        whitened: Floats = (features_ND - self.center) @ self.matrix
-        return whitened
+        return np.asarray((features_ND - self.center) @ self.matrix, np.float32)
 
 
 class WhitenedPrototype(NearestPrototype):
@@ -143,4 +143,5 @@ def _inverse_root(apart_RD: Doubles, shrinkage: float) -> Doubles:
     ridge = shrinkage * np.square(values_K).sum() / (items * features)
     inside_K = ((1 - shrinkage) * np.square(values_K) / items + ridge) ** -0.5
     root_DD: Doubles = (directions_KD.T * (inside_K - ridge**-0.5)) @ directions_KD
-    return root_DD + np.eye(features) * ridge**-0.5
+    root_DD += np.eye(features) * ridge**-0.5
+    return root_DD
