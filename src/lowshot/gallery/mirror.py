@@ -126,7 +126,7 @@ class Mirror:
         """The examples to compare with; None for all of them."""
         allowed = wanted
         for gate, likely in zip(gates, kept, strict=True):
-            passing = self._columns.having({gate.attribute: np.array(gate.values)[likely].tolist()}, or_silent=True)
+            passing = self._columns.lacking(gate.attribute, np.array(gate.values)[~likely].tolist())
             of_class = np.zeros(len(self._classes), bool)
             of_class[self._examples["of"][passing]] = True
             passing = of_class[self._examples["of"]]
