@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lowshot.cli.tables import print_table, printable
+from lowshot.cli.tables import print_table
 from lowshot.errors import DataError
+from lowshot.text import printable
 
 if TYPE_CHECKING:
     from lowshot.data import Examples

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lowshot.cli.arguments import DataArgument, JsonOption
-from lowshot.cli.tables import print_table, printable
+from lowshot.cli.tables import print_table
+from lowshot.text import printable
 
 if TYPE_CHECKING:
     from lowshot.gallery import Answer, Gallery

@@ -13,8 +13,8 @@ import typer
 
 from lowshot import __version__
 from lowshot.cli import bench, demo, encoders, galleries, listings
-from lowshot.cli.tables import printable
 from lowshot.errors import LowshotError
+from lowshot.text import printable
 
 # Newer releases of Typer carry click inside, older ones import it: either way its errors are this class's children.
 _UsageError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lowshot import __version__
-from lowshot.cli.tables import printable
 from lowshot.disk import write_atomically
+from lowshot.text import printable
 
 if TYPE_CHECKING:
     from lowshot.cli.demo import Shown
