@@ -19,7 +19,9 @@ FIRST, SECOND = ENROLLED
 
 
 def shown(truth: str | None, label: str | None, confidence: float = 0.5) -> Shown:
-    return Shown(b"query", Answer(label, confidence, (Candidate(label or FIRST, 0.4),), (), "prototype", 3, {}), truth)
+    known = 1 - confidence if label is None else confidence
+    answer = Answer(label, confidence, known, (Candidate(label or FIRST, 0.4),), (), "prototype", 3, {})
+    return Shown(b"query", answer, truth)
 
 
 @pytest.fixture

@@ -162,6 +162,18 @@ def test_with_at_least_keeps_the_large_classes(examples: Examples, number: int) 
             examples.with_at_least(number)
 
 
+@given(example_sets(), st.integers(0, 5))
+def test_with_at_most_keeps_what_with_at_least_leaves_out(examples: Examples, number: int) -> None:
+    if examples.counts.min() > number:
+        with pytest.raises(DataError, match=f"more than {number} items; the smallest has {examples.counts.min()}"):
+            examples.with_at_most(number)
+        return
+    small = examples.with_at_most(number)
+    assert small.counts.max() <= number
+    large = examples.with_at_least(number + 1).classes if examples.counts.max() > number else ()
+    assert sorted(small.classes + large) == sorted(examples.classes)
+
+
 @given(example_sets(side=3))
 def test_rotations_are_classes_of_their_own(examples: Examples) -> None:
     turned = examples.with_rotations()

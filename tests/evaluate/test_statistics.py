@@ -12,10 +12,22 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import sem
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import auc, roc_auc_score, roc_curve
 
 from lowshot.errors import ShapeError
-from lowshot.evaluate.statistics import auroc, best_threshold, equal_error_rate, expected_right, fpr95, mean_ci95
+from lowshot.evaluate.statistics import (
+    auroc,
+    auroc_ci95,
+    best_threshold,
+    clustered_ci95,
+    equal_error_rate,
+    expected_calibration_error,
+    expected_right,
+    fpr95,
+    mean_ci95,
+    oscr,
+    reliability,
+)
 
 lightly = settings(max_examples=40, deadline=None)  # scikit-learn's curves take milliseconds
 
@@ -41,6 +53,25 @@ def truth(known: NDArray[Any], unknown: NDArray[Any]) -> Pair:
 def test_auroc_is_scikit_learns(both: Pair) -> None:
     expected = [roc_auc_score(*truth(known, unknown)) for known, unknown in zip(*both, strict=True)]
     np.testing.assert_allclose(auroc(*both), expected, atol=1e-12)
+
+
+@lightly
+@given(batches(), st.integers(0, 2**32))
+def test_oscr_is_the_area_under_the_curve_as_the_threshold_falls(both: Pair, seed: int) -> None:
+    right = np.random.default_rng(seed).random(both[0].shape) < 0.7
+    for found, known, own, unknown in zip(oscr(both[0], right, both[1]), both[0], right, both[1], strict=True):
+        correct, accepted = [0.0], [0.0]
+        for threshold in sorted({*known, *unknown}, reverse=True):
+            correct.append(sum(own[known >= threshold]) / len(known))
+            accepted.append(sum(unknown >= threshold) / len(unknown))
+        assert found == pytest.approx(auc(accepted, correct), abs=1e-12)
+
+
+def test_oscr_of_no_right_answer_is_zero_and_never_above_accuracy_or_auroc() -> None:
+    rng = np.random.default_rng(0)
+    known, unknown, right = rng.normal(1, 1, (3, 50)), rng.normal(0, 1, (3, 40)), rng.random((3, 50)) < 0.6
+    assert oscr(known, np.zeros((3, 50), bool), unknown).tolist() == [0, 0, 0]
+    assert (oscr(known, right, unknown) <= np.minimum(right.mean(axis=1), auroc(known, unknown))).all()
 
 
 @lightly
@@ -116,3 +147,90 @@ def test_the_best_threshold_is_finite_even_where_nothing_should_be_accepted() ->
     for scale in (0.0, 1.0, 1e30):
         known, unknown = scale * np.array([1.0, 2.0]), scale * np.array([3.0, 4.0, 5.0]) + 1e-9
         assert max(known.max(), unknown.max()) < best_threshold(known, unknown) < np.inf
+
+
+answers = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
+
+
+@lightly
+@given(answers, st.sampled_from([1, 10, 15]))
+def test_calibration_error_is_guos(given: list[tuple[float, bool]], bins: int) -> None:
+    """Transcribed bin by bin from equations 2, 3 and 5 of Guo et al. (2017)."""
+    confidence, right = np.array([c for c, _ in given]), np.array([r for _, r in given])
+    edges = np.linspace(0, 1, bins + 1)
+    expected = 0.0
+    for k in range(bins):
+        members = [i for i, c in enumerate(confidence) if edges[k] < c <= edges[k + 1] or (k == 0 and c == 0)]
+        if members:
+            expected += len(members) / len(given) * abs(right[members].mean() - confidence[members].mean())
+    found = reliability(confidence, right, bins)
+    assert found.error == pytest.approx(expected, abs=1e-9)
+    assert found.counts.sum() == len(given)
+    assert expected_calibration_error(confidence[None], right[None], bins) == (pytest.approx(expected, abs=1e-9), None)
+
+
+def test_the_interval_of_the_calibration_error_is_the_jackknifes() -> None:
+    rng = np.random.default_rng(0)
+    confidence = rng.random((6, 80))
+    right = rng.random((6, 80)) < confidence**2
+    error, ci95 = expected_calibration_error(confidence, right)
+    without = [reliability(np.delete(confidence, g, 0).ravel(), np.delete(right, g, 0).ravel()).error for g in range(6)]
+    variance = 5 / 6 * np.sum((np.array(without) - np.mean(without)) ** 2)
+    assert error == pytest.approx(reliability(confidence.ravel(), right.ravel()).error)
+    assert ci95 == pytest.approx(1.96 * np.sqrt(variance))
+
+
+def test_bins_hold_what_they_say() -> None:
+    bins = reliability(np.array([0.05, 0.1, 0.11, 1.0]), np.array([1, 0, 1, 1]), bins=10)
+    assert bins.counts.tolist() == [2, 1, 0, 0, 0, 0, 0, 0, 0, 1]
+    assert bins.accuracy[[0, 1, 9]].tolist() == [0.5, 1, 1] and bins.confidence[0] == pytest.approx(0.075)
+
+
+def test_answers_without_confidence_are_refused() -> None:
+    with pytest.raises(ShapeError, match=r"\(1, 2\) and right answers \(1, 3\)"):
+        reliability(np.zeros(2), np.zeros(3))
+    with pytest.raises(ShapeError, match="not empty"):
+        expected_calibration_error(np.zeros((2, 0)), np.zeros((2, 0)))
+
+
+@given(arrays(np.float64, st.integers(2, 40), elements=st.floats(-5, 5)), st.integers(1, 4))
+def test_values_said_again_make_no_interval_narrower(values: NDArray[Any], times: int) -> None:
+    mean, interval = clustered_ci95(np.repeat(values, times), np.repeat(np.arange(len(values)), times))
+    assert (mean, interval) == pytest.approx(mean_ci95(values), abs=1e-9)
+
+
+def test_the_interval_of_groups_is_the_bootstrap_s() -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 9, 300)
+    groups = np.repeat(np.arange(300), sizes)
+    values = (rng.random(len(groups)) < rng.beta(1, 1, 300)[groups]).astype(float)  # each group has a chance of its own
+    sums = np.bincount(groups, values)
+    drawn = rng.integers(300, size=(4000, 300))
+    spread = (sums[drawn].sum(1) / sizes[drawn].sum(1)).std()
+    assert clustered_ci95(values, groups)[1] == pytest.approx(1.96 * spread, rel=0.05)
+
+
+def test_one_group_has_no_interval_and_shapes_must_agree() -> None:
+    assert clustered_ci95(np.array([0.0, 1.0]), np.array([3, 3])) == (0.5, None)
+    with pytest.raises(ShapeError, match=r"\(2,\) values and \(3,\) groups"):
+        clustered_ci95(np.zeros(2), np.arange(3))
+    with pytest.raises(ShapeError):
+        clustered_ci95(np.zeros(0), np.zeros(0, np.int64))
+
+
+@lightly
+@given(batches())
+def test_auroc_with_an_interval_is_the_auroc(scores: Pair) -> None:
+    known, unknown = scores[0][0], scores[1][0]
+    assert auroc_ci95(known, unknown, np.arange(len(known)))[0] == pytest.approx(auroc(known[None], unknown[None])[0])
+
+
+def test_the_interval_of_the_auroc_is_the_bootstrap_s() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(100), 3)
+    known, unknown = rng.normal(1, 1, 100)[groups] + rng.normal(0, 0.5, 300), rng.normal(0, 1, 200)
+    areas = []
+    for _ in range(1000):
+        people, strangers = rng.integers(100, size=100), rng.integers(200, size=200)
+        areas.append(auroc(known.reshape(100, 3)[people].reshape(1, -1), unknown[strangers][None])[0])
+    assert auroc_ci95(known, unknown, groups)[1] == pytest.approx(1.96 * np.std(areas), rel=0.1)

@@ -93,6 +93,7 @@ class TestIdentify:
             assert len(scores) == 5
             assert scores == sorted(scores, reverse=True)
             unknown = 1 - sum(scores)
+            assert answer.known == pytest.approx(1 - unknown, abs=1e-5)
             assert answer.unknown == (unknown > 0.5)
             assert answer.confidence == pytest.approx(unknown if answer.unknown else scores[0], abs=1e-5)
 

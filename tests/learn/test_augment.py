@@ -76,3 +76,23 @@ def test_chance_leaves_some_alone() -> None:
 
 def test_koch_moves_two_pixels_of_105() -> None:
     assert pytest.approx(2) == KOCH.shift * 105
+
+
+def test_flip_mirrors_its_share_of_the_images() -> None:
+    images = torch.rand(400, 1, 8, 8)
+    out = distort(images, Distortion(flip=0.25), seeded())
+    mirrored, kept = ((out - each).abs().amax((1, 2, 3)) < 1e-5 for each in (images.flip(3), images))
+    assert (mirrored | kept).all()
+    assert 0.2 < float(mirrored.float().mean()) < 0.3
+
+
+def test_flip_changes_no_other_amount() -> None:
+    images = torch.rand(8, 1, 16, 16)
+    how = Distortion(rotate=15, scale=0.2, shift=0.1)
+    flipped = distort(images, how.model_copy(update={"flip": 1.0}), seeded())
+    assert torch.allclose(flipped, distort(images.flip(3), how, seeded()), atol=1e-5)
+
+
+def test_settings_without_flip_are_written_as_before_there_was_one() -> None:
+    assert "flip" not in KOCH.model_dump()
+    assert Distortion.model_validate(Distortion(flip=0.5).model_dump()) == Distortion(flip=0.5)

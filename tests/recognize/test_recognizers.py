@@ -14,8 +14,18 @@ from sklearn.neighbors import NearestNeighbors as Finder
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lowshot.errors import ConfigError, LowshotError, ShapeError
-from lowshot.recognize import MahalanobisPrototype, NearestNeighbors, NearestPrototype
+from lowshot.recognize import (
+    LinearProbe,
+    MahalanobisPrototype,
+    NearestNeighbors,
+    NearestPrototype,
+    SimpleShot,
+    WhitenedPrototype,
+    Whitening,
+)
 from lowshot.recognize.recognizer import Recognizer
+
+WHITENING = Whitening.of(np.random.default_rng(1).normal(size=(60, 5)) * [1, 2, 3, 4, 5], np.arange(60) % 12)
 
 EVERY: list[Recognizer] = [
     NearestPrototype(),
@@ -25,6 +35,9 @@ EVERY: list[Recognizer] = [
     NearestNeighbors(k=3, distance="cosine"),
     NearestNeighbors(k=2, distance="l1"),
     MahalanobisPrototype(),
+    WhitenedPrototype(WHITENING),
+    SimpleShot(center=[0.1] * 5),
+    LinearProbe(),
 ]
 every = pytest.mark.parametrize("recognizer", EVERY, ids=repr)
 

@@ -136,7 +136,7 @@ def _run(
 ) -> tuple[dict[str, bytes], list[Shown], float]:
     """Enroll and identify. Returns the enrolled pictures by label, what was asked, and seconds a query."""
     from lowshot.gallery import Gallery
-    from lowshot.gallery.originals import originals
+    from lowshot.gallery.originals import contents
 
     with Gallery.open(folder / "demo.gallery", encoder, create=True) as gallery:
         gallery.enroll_examples(support)
@@ -147,7 +147,7 @@ def _run(
         start = time.perf_counter()
         answers = [gallery.identify([picture])[0] for picture in asked]
         seconds = (time.perf_counter() - start) / len(asked)
-    return enrolled, [Shown(*each) for each in zip(originals(asked), answers, truth, strict=True)], seconds
+    return enrolled, [Shown(*each) for each in zip(contents(asked), answers, truth, strict=True)], seconds
 
 
 def _print_summary(encoder: Encoder, chosen: DemoData, ways: int, shown: Sequence[Shown], seconds: float) -> None:

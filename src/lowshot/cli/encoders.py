@@ -29,6 +29,7 @@ class Protocol(StrEnum):
     verify = "verify"
     sequence = "sequence"
     semi = "semi"
+    open = "open"
 
 
 def train(
@@ -90,15 +91,23 @@ def evaluate(
     ],
     data: DataArgument,
     protocol: Annotated[
-        Protocol, typer.Option(help="Episodes, Lake's 400 trials, same/different pairs, sequences, or unlabeled items.")
+        Protocol,
+        typer.Option(
+            help="Episodes, Lake's 400 trials, same/different pairs, sequences, unlabeled items, unknown ones."
+        ),
     ] = Protocol.nway,
     ways: Annotated[
-        int | None, typer.Option(min=2, help="Classes an episode or sequence.  [default: nway 20, others 5]")
+        int | None,
+        typer.Option(min=2, help="Classes an episode, sequence or gallery.  [default: nway, open 20, others 5]"),
     ] = None,
     shots: Annotated[
-        int | None, typer.Option(min=1, help="nway, semi: support examples a class.  [default: 1]")
+        str | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="nway, semi, open: support examples a class; open takes several, as 1,2,5.  [default: 1]",
+        ),
     ] = None,
-    queries: Annotated[int | None, typer.Option(min=1, help="nway, semi: queries a class.  [default: 5]")] = None,
+    queries: Annotated[int | None, typer.Option(min=1, help="nway, semi, open: queries a class.  [default: 5]")] = None,
     episodes: Annotated[int | None, typer.Option(min=1, help="nway, semi: episodes.  [default: 1000]")] = None,
     within: Annotated[
         str | None, typer.Option(help="nway, semi: an attribute that an episode must not mix, such as alphabet.")
@@ -114,6 +123,10 @@ def evaluate(
     distractors: Annotated[
         int | None, typer.Option(min=0, help="semi: more classes with unlabeled items only.  [default: 0]")
     ] = None,
+    galleries: Annotated[int | None, typer.Option(min=1, help="open: how many.  [default: 20]")] = None,
+    diagram: Annotated[
+        Path | None, typer.Option(help="open: an SVG file to write, how often answers are right by how sure they are.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of what is drawn; not for lake.  [default: 0]")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -121,13 +134,23 @@ def evaluate(
     from lowshot import evaluate as room
     from lowshot.data import load
 
-    given = {"ways": ways, "shots": shots, "queries": queries, "episodes": episodes, "within": within, "pairs": pairs}
-    given |= {"presentations": presentations, "sequences": sequences}
+    numbers = None if shots is None else _numbers(shots, several=protocol is Protocol.open)
+    given: dict[str, Any] = {
+        "ways": ways,
+        "shots": numbers,
+        "queries": queries,
+        "episodes": episodes,
+        "within": within,
+        "pairs": pairs,
+    }
+    given |= {"presentations": presentations, "sequences": sequences, "galleries": galleries, "diagram": diagram}
     options = _applicable(protocol, given | {"unlabeled": unlabeled, "distractors": distractors, "seed": seed})
+    if diagram is not None and not diagram.parent.is_dir():
+        raise ConfigError(f"--diagram {diagram}: there is no folder {diagram.parent}")
     if protocol is Protocol.lake and data != "omniglot":
         raise DataError(f"Lake's trials are Omniglot's: write `lowshot evaluate {encoder} omniglot --protocol lake`")
     chosen, form = _model(encoder)
-    if protocol in (Protocol.verify, Protocol.semi) and isinstance(chosen, room.Answering):
+    if protocol in (Protocol.verify, Protocol.semi, Protocol.open) and isinstance(chosen, room.Answering):
         raise ConfigError(f"{encoder} gives no features to compare: choose another --protocol")
     result: Report
     match protocol:
@@ -139,6 +162,11 @@ def evaluate(
             result = room.sequential_of(chosen, load(data, form), **options)
         case Protocol.semi:
             result = room.semi_of(chosen, load(data, form), **options)
+        case Protocol.open:
+            options.pop("diagram", None)
+            result = report = room.open_set_of(chosen, load(data, form), **options)
+            if diagram is not None:
+                room.write_diagram(report, diagram)
         case Protocol.nway:
             result = room.nway_of(chosen, load(data, form), **options)
     print(json.dumps(result.as_dict(), allow_nan=False) if as_json else result)
@@ -161,7 +189,17 @@ _OPTIONS = {
     Protocol.verify: {"pairs", "seed"},
     Protocol.sequence: {"ways", "presentations", "sequences", "seed"},
     Protocol.semi: {"ways", "shots", "unlabeled", "distractors", "queries", "episodes", "within", "seed"},
+    Protocol.open: {"ways", "shots", "queries", "galleries", "diagram", "seed"},
 }
+
+
+def _numbers(shots: str, several: bool) -> int | tuple[int, ...]:
+    """The numbers of shots asked for: one, or where there may be several, all of them."""
+    numbers = shots.split(",")
+    if not all(number.isdecimal() and int(number) for number in numbers) or (len(numbers) > 1 and not several):
+        most = "numbers from 1 on, as 1,2,5" if several else "one number from 1 on"
+        raise ConfigError(f"--shots {shots}: give {most}")
+    return tuple(map(int, numbers)) if several else int(shots)
 
 
 def _applicable(protocol: Protocol, options: dict[str, Any]) -> dict[str, Any]:

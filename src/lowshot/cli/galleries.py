@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lowshot.cli.arguments import DataArgument, JsonOption
+from lowshot.cli.progress import progress
 from lowshot.cli.tables import print_table
+from lowshot.errors import ConfigError
 from lowshot.text import printable
 
 if TYPE_CHECKING:
+    from lowshot.data.files import FileSet
     from lowshot.gallery import Answer, Gallery
 
 GalleryArgument = Annotated[
@@ -23,39 +28,102 @@ EncoderOption = Annotated[
     typer.Option(help="Name or file; a new gallery's default is `characters`, an old one keeps its own."),
 ]
 
-app = typer.Typer(help="List, show or remove what a gallery holds.", no_args_is_help=True)
+_MANY = 10_000  # files to enroll at once
+
+app = typer.Typer(help="List, show, remove or move what a gallery holds.", no_args_is_help=True)
 
 
 def enroll(
     gallery: GalleryArgument,
     data: DataArgument,
     encoder: EncoderOption = None,
+    no_images: Annotated[
+        bool, typer.Option("--no-images", help="A new gallery keeps features only, no pictures, now and later.")
+    ] = False,
+    bulk: Annotated[
+        bool,
+        typer.Option(
+            "--bulk", help="For very many files: batch by batch, without the bad ones; once stopped, it goes on."
+        ),
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="--bulk: processes that decode.  [default: one a core]")
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Enroll every picture of DATA under its class; all of them or, on any error, none. Makes the gallery if need be.
 
-    Pictures that are enrolled under their class already are left out.
+    Pictures that are enrolled under their class already are left out. With --bulk the good pictures are enrolled and the bad
+    ones listed at the end; the status is then 1.
     """
     from lowshot.data import datasets, find_files, load
     from lowshot.gallery import Gallery
     from lowshot.gallery.store import is_there
 
     files = find_files(data)
+    if bulk and files is None:
+        raise typer.BadParameter(f"--bulk takes a folder, a zip or a CSV table, not {data}")
+    if workers is not None and not bulk:
+        raise typer.BadParameter("--workers goes with --bulk")
     new = not is_there(gallery)
-    with Gallery.open(gallery, encoder, create=True) as opened:
+    with Gallery.open(gallery, encoder, create=True, images=not no_images) as opened:
+        if bulk and files is not None:
+            _enroll_bulk(opened, files, workers, as_json)
+            return
         before = set() if new else {each.id for each in opened.examples()}
         if files is not None:
+            if len(files) > _MANY:
+                said = f"lowshot: {len(files)} files, in memory and all or none: --bulk enrolls them batch by batch"
+                print(said, file=sys.stderr)
             ids = opened.enroll_files(files)
         else:  # a set by its plain name in its own size, which is what is kept; whatever is filtered as it is compared
             ids = opened.enroll_examples(load(data, None if data in datasets() else opened.card.form))
         enrolled = len(set(ids) - before)
-        skipped = f" ({len(ids) - enrolled} more were there already)" if len(ids) > enrolled else ""
-        print(printable(f"enrolled {enrolled} examples{skipped}; {_held(opened)}"))
+        _print_enrolled(opened, enrolled, len(ids) - enrolled, [], as_json)
+
+
+def _enroll_bulk(gallery: Gallery, files: FileSet, workers: int | None, as_json: bool) -> None:
+    try:
+        with progress("enrolling") as report:
+            found = gallery.enroll_bulk(files, workers, report)
+    except KeyboardInterrupt:
+        print(printable(f"lowshot: stopped; {_held(gallery)}: the same command goes on"), file=sys.stderr)
+        raise typer.Exit(130) from None
+    _print_enrolled(gallery, found.new, found.there, found.bad, as_json)
+    if found.bad:
+        for name, why in found.bad:
+            print(printable(f"lowshot: {name}: {why}"), file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _print_enrolled(gallery: Gallery, new: int, there: int, bad: Sequence[tuple[str, str]], as_json: bool) -> None:
+    if as_json:
+        listed = [{"file": name, "reason": why} for name, why in bad]
+        held = {"examples": len(gallery), "classes": len(gallery.classes())}
+        print(json.dumps({"enrolled": new, "there": there, "bad": listed, **held}))
+        return
+    skipped = f" ({there} more were there already)" if there else ""
+    refused = f", {len(bad)} files cannot be used" if bad else ""
+    print(printable(f"enrolled {new} examples{skipped}{refused}; {_held(gallery)}"))
 
 
 def identify(
     gallery: GalleryArgument,
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Pictures to identify.")],
     top: Annotated[int, typer.Option(min=1, help="Candidates to list.")] = 5,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="Compare only with examples of this attribute; `a=x,y` for several values."
+        ),
+    ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY", help="Predict this attribute first, compare only with classes of its likely values."
+        ),
+    ] = None,
+    gate_recall: Annotated[float, typer.Option(help="How often the true values must be among the likely ones.")] = 0.99,
     encoder: Annotated[
         str | None, typer.Option(help="The gallery's encoder, where its file is no longer where it was.")
     ] = None,
@@ -65,7 +133,7 @@ def identify(
     from lowshot.gallery import Gallery
 
     with Gallery.open(gallery, encoder) as opened:
-        answers = opened.identify(files, top=top)
+        answers = opened.identify(files, top, _filters(where or []), gate or [], gate_recall)
     if as_json:
         print(json.dumps([_as_dict(file, answer) for file, answer in zip(files, answers, strict=True)]))
         return
@@ -74,6 +142,7 @@ def identify(
         print(printable(f"{file}: {answer.label or 'unknown'}, confidence {answer.confidence:.0%}"))
         print(printable(f"    candidates: {', '.join(f'{each.label} {each.score:.0%}' for each in answer.candidates)}"))
         print(printable(f"    decided by: example {nearest.id} of {nearest.label} ({nearest.name or 'no name'})"))
+        print(printable(f"    compared: with {answer.compared} classes, by {answer.recognizer}{_gated(answer)}"))
 
 
 @app.command("list")
@@ -113,6 +182,51 @@ def show(
 
 
 @app.command()
+def calibrate(
+    gallery: GalleryArgument,
+    queries: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="Pictures of the real world under their classes; classes not enrolled are unknown ones.",
+        ),
+    ] = None,
+    recognizer: Annotated[
+        str, typer.Option(help="prototype, neighbor, mahalanobis, logistic …; `auto` chooses by leaving examples out.")
+    ] = "auto",
+) -> None:
+    """Learn anew how to compare and how sure to be, from the enrolled examples and from queries that you label."""
+    from lowshot.data import load
+    from lowshot.gallery import Gallery
+
+    with Gallery.open(gallery) as opened:
+        if queries is None:
+            pictures, shown = [], []
+        else:
+            examples = load(queries, opened.card.form)
+            pictures, shown = list(examples.items), [examples.classes[label] for label in examples.labels]
+        enrolled = opened.classes()
+        learned = opened.calibrate(pictures, [label if label in enrolled else None for label in shown], recognizer)
+        print(f"compares by {learned.recognizer}; learned from {len(opened)} examples and {len(shown)} queries")
+        if strangers := sorted(set(shown) - enrolled.keys()):
+            print(printable(f"not enrolled, so unknown: {', '.join(strangers)}"))
+
+
+@app.command()
+def rename(
+    gallery: GalleryArgument,
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="The class.")],
+    to: Annotated[str, typer.Argument(metavar="NEW", help="Its new label; that of another class joins the two.")],
+) -> None:
+    """Give a class another label."""
+    from lowshot.gallery import Gallery
+
+    with Gallery.open(gallery) as opened:
+        number = opened.rename_class(label, to)
+        print(printable(f"renamed {number} examples; {_held(opened)}"))
+
+
+@app.command()
 def remove(
     gallery: GalleryArgument,
     label: Annotated[str | None, typer.Option(help="Remove this class.")] = None,
@@ -134,6 +248,21 @@ def remove(
             print(printable(f"removed {number} examples; {_held(opened)}"))
 
 
+def _gated(answer: Answer) -> str:
+    return "".join(f"; {attribute} taken for {' or '.join(values)}" for attribute, values in answer.gate.items())
+
+
+def _filters(where: Sequence[str]) -> dict[str, list[str]]:
+    """``["a=x,y", "b=z"]`` as a mapping."""
+    filters: dict[str, list[str]] = {}
+    for each in where:
+        key, equals, values = each.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--where {each}: write key=value")
+        filters.setdefault(key, []).extend(values.split(","))
+    return filters
+
+
 def _held(gallery: Gallery) -> str:
     return f"{gallery.place} now holds {len(gallery)} of {len(gallery.classes())} classes"
 
@@ -146,4 +275,7 @@ def _as_dict(file: Path, answer: Answer) -> dict[str, Any]:
         "unknown": answer.unknown,
         "candidates": [vars(each) for each in answer.candidates],
         "examples": [vars(each) for each in answer.examples],
+        "recognizer": answer.recognizer,
+        "compared": answer.compared,
+        "gate": answer.gate,
     }

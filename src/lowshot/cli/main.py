@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lowshot import __version__
-from lowshot.cli import bench, demo, encoders, galleries, listings
+from lowshot.cli import bench, demo, encoders, galleries, listings, moving
 from lowshot.errors import LowshotError
 from lowshot.text import printable
 
@@ -42,6 +42,10 @@ app.command()(encoders.train)
 app.command()(encoders.evaluate)
 app.command()(galleries.enroll)
 app.command()(galleries.identify)
+galleries.app.command()(moving.copy)
+galleries.app.command()(moving.export)
+galleries.app.command("import")(moving.import_)
+galleries.app.command()(moving.migrate)
 app.add_typer(galleries.app, name="gallery")
 app.add_typer(bench.app, name="bench")
 app.command()(listings.methods)

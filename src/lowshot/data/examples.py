@@ -125,7 +125,8 @@ class Examples:
             raise DataError(f"{values} leaves no example")
         return self.take(mask)
 
-    def _attribute(self, key: str) -> NDArray[np.str_]:
+    def values(self, key: str) -> NDArray[np.str_]:
+        """The attribute of each item, (n,). Raises DataError where there is no such attribute."""
         if key not in self.attributes:
             raise DataError(
                 f"these examples have no attribute {key!r} (they have: {', '.join(self.attributes) or 'none'})"
@@ -136,7 +137,7 @@ class Examples:
         mask = np.ones(len(self), dtype=bool)
         for key, value in values.items():
             wanted = [value] if isinstance(value, str) else list(value)
-            found = self._attribute(key)
+            found = self.values(key)
             if unknown := sorted(set(wanted) - set(found.tolist())):
                 there = sorted(set(found.tolist()))
                 more = f", and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
@@ -149,6 +150,13 @@ class Examples:
         mask = self.counts >= number
         if not mask.any():
             raise DataError(f"no class has {number} items; the largest has {self.counts.max()}")
+        return self.take(mask[self.labels])
+
+    def with_at_most(self, number: int) -> Examples:
+        """The classes with at most ``number`` items. Raises DataError where there is none."""
+        mask = self.counts <= number
+        if not mask.any():
+            raise DataError(f"every class has more than {number} items; the smallest has {self.counts.min()}")
         return self.take(mask[self.labels])
 
     def part(self, start: float, stop: float, seed: int = 0) -> Examples:
@@ -169,7 +177,7 @@ class Examples:
 
     def of_classes(self, attribute: str) -> list[str]:
         """The attribute's value of each class. Raises DataError where there is none, or a class has several."""
-        values = self._attribute(attribute)
+        values = self.values(attribute)
         of_class = values[np.unique(self.labels, return_index=True)[1]]
         if (mixed := np.flatnonzero(of_class[self.labels] != values)).size:
             name = self.classes[self.labels[mixed[0]]]

@@ -8,6 +8,7 @@ import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -41,6 +42,10 @@ class ZipMember:
     archive: zipfile.ZipFile = field(repr=False)
     info: zipfile.ZipInfo
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """For another process, which opens the zip itself."""
+        return _member, (self.archive.filename, self.info)
+
     def read_bytes(self) -> bytes:
         """The whole file. Raises DataError where it is too large, encrypted or damaged."""
         if self.info.file_size > MAX_BYTES:
@@ -51,6 +56,15 @@ class ZipMember:
             raise DataError("it is encrypted or compressed in an unknown way: pack the zip again without") from None
         except Exception as error:  # each kind of compression has errors of its own
             raise DataError(f"the zip is damaged there ({error})") from None
+
+
+def _member(archive: str, info: zipfile.ZipInfo) -> ZipMember:
+    return ZipMember(_opened(archive), info)
+
+
+@lru_cache(maxsize=1)
+def _opened(archive: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(archive)
 
 
 @dataclass(frozen=True, eq=False)

@@ -118,7 +118,7 @@ def _read(picture: Picture, form: ImageForm) -> NDArray[np.uint8]:
     elif isinstance(picture, Image.Image):
         image = picture
     else:
-        image = _open(picture if isinstance(picture, bytes) else file_bytes(picture))
+        image = open_picture(picture if isinstance(picture, bytes) else file_bytes(picture))
         # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size. Stopping at twice the size wanted leaves the last step
         # to the same averaging as for any other file, and a photo of 12 megapixels takes a tenth of the time.
         image.draft(form.mode, (2 * max(form.height, form.width),) * 2)
@@ -156,7 +156,7 @@ def _without_warnings() -> Iterator[None]:
         yield
 
 
-def _open(file: bytes) -> Image.Image:
+def open_picture(file: bytes) -> Image.Image:
     """The picture with its header read and checked, no pixel decoded yet."""
     if not file:
         raise DataError("it is empty")

@@ -49,6 +49,16 @@ def find(path: str) -> Path | None:
     return next((place / path for place in places if (place / path).is_file()), None)
 
 
+def find_given(path: str, make: str) -> Path:
+    """The file at ``path``, as :func:`find` finds it, of a data set that is not downloaded.
+
+    Raises DataNotFound where it is in neither place; ``make`` says there how to come by it.
+    """
+    if found := find(path):
+        return found
+    raise DataNotFound(f"{_nowhere(path)}, and it is not downloaded: {make}")
+
+
 def locate(archive: Archive) -> Path:
     """The archive's file, downloaded to the cache when it is nowhere yet.
 
@@ -61,10 +71,7 @@ def locate(archive: Archive) -> Path:
     if found := find(archive.path):
         return found
     target = cache_folder() / "data" / archive.path
-    missing = (
-        f"{archive.path} is neither in $LOWSHOT_DATA ({os.environ.get('LOWSHOT_DATA') or 'not set'}) nor in the cache "
-        f"({cache_folder() / 'data'})"
-    )
+    missing = _nowhere(archive.path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f"{target.name}.partial")
@@ -84,6 +91,13 @@ def locate(archive: Archive) -> Path:
             "or set LOWSHOT_CACHE to a folder that can be written"
         ) from error
     return target
+
+
+def _nowhere(path: str) -> str:
+    return (
+        f"{path} is neither in $LOWSHOT_DATA ({os.environ.get('LOWSHOT_DATA') or 'not set'}) nor in the cache "
+        f"({cache_folder() / 'data'})"
+    )
 
 
 @contextmanager

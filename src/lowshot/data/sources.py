@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from lowshot.data import digits, files, glyphs, lfw, omniglot
+from lowshot.data import clothing, digits, files, glyphs, lfw, neu_cls, omniglot
 from lowshot.data.examples import Examples
 from lowshot.data.images import ImageForm
 from lowshot.errors import DataError
@@ -30,6 +30,8 @@ class Source:
 SOURCES = {
     "omniglot": Source(omniglot.load, omniglot.VARIANTS),
     "lfw": Source(lfw.load, lfw.VARIANTS),
+    "clothing": Source(clothing.load, clothing.VARIANTS),
+    "neu_cls": Source(neu_cls.load, neu_cls.VARIANTS),
     "digits": Source(digits.load, digits.VARIANTS),
     "glyphs": Source(glyphs.load, glyphs.VARIANTS),
 }
@@ -55,7 +57,7 @@ def load(spec: str | Path, form: ImageForm | None = None) -> Examples:
 
             - ``omniglot:background?alphabet=Greek,Latin`` keeps what has one of these values in an attribute, and
               ``alphabet!=Greek,Latin`` what has not;
-            - ``lfw?least=2`` keeps the classes with at least two examples;
+            - ``lfw?least=2`` keeps the classes with at least two examples, ``lfw?most=1`` those with one at most;
             - ``omniglot:background?rotations=4`` adds the turns by 90°, 180° and 270° as classes of their own;
             - ``digits+my/folder?classes=0:0.8`` keeps, of the folder, the first 80 % of the classes, in an order that
               is shuffled once and for all: ``0:0.8`` and ``0.8:1`` never share a class;
@@ -106,8 +108,10 @@ def _filter(examples: Examples, key: str, value: str) -> Examples:
             return examples.part(start, stop)
         if key == "least":
             return examples.with_at_least(int(value))
+        if key == "most":
+            return examples.with_at_most(int(value))
     except ValueError:
-        raise DataError(f"{key}={value} cannot be read: write classes=0:0.8 or least=2, for instance") from None
+        raise DataError(f"{key}={value} cannot be read: write classes=0:0.8, least=2 or most=9, for instance") from None
     if (key, value) == ("rotations", "4"):
         return examples.with_rotations()
     chosen = examples.without if key.endswith("!") else examples.where

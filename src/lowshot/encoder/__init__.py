@@ -3,5 +3,6 @@
 from lowshot.encoder.card import Card, Distance
 from lowshot.encoder.encoder import Encoder, Features, add_card
 from lowshot.encoder.named import named_encoders
+from lowshot.encoder.views import Views, views
 
-__all__ = ["Card", "Distance", "Encoder", "Features", "add_card", "named_encoders"]
+__all__ = ["Card", "Distance", "Encoder", "Features", "Views", "add_card", "named_encoders", "views"]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lowshot.data.images import ImageForm
+from lowshot.encoder.views import Views
 
 Distance = Literal["euclidean", "cosine", "l1"]
 
@@ -26,6 +27,7 @@ class Card(BaseModel):
         negative: with ``l1``, how many of the **last** features count against the distance. Koch's learned weights may
             have either sign; their size is folded into the features and their sign is kept here.
         compare: against class means (``prototype``) or single examples (``neighbor``), as in the method's paper.
+        views: seen in which ways an enrolled example says most of its class, see :func:`~lowshot.encoder.views.views`.
         background: the data it learned from, and their fingerprint: classes found there are not new to it.
         measured: results with their protocol, as ``lowshot evaluate --json`` prints them.
         command: what made the file.
@@ -42,6 +44,7 @@ class Card(BaseModel):
     distance: Distance = "cosine"
     negative: int = Field(default=0, ge=0)
     compare: Literal["prototype", "neighbor"] = "prototype"
+    views: Views = "none"
     method: str = ""
     config: dict[str, Any] = {}
     background: str = ""

@@ -16,12 +16,14 @@ from pydantic import ValidationError
 from lowshot.data.images import Picture, read_pictures
 from lowshot.encoder import onnx_file
 from lowshot.encoder.card import Card
+from lowshot.encoder.views import Views, views
 from lowshot.errors import EncoderError, ShapeError
 
 Features = NDArray[np.float32]
 
 _CARD, _BACKGROUND = "lowshot.card", "lowshot.background"
 _CHUNK_BYTES = 4 << 20  # items turned to float32 at once: small enough to stay in cache
+_ENROLLED = 64  # items whose views are in memory at once
 
 
 class Encoder:
@@ -96,6 +98,35 @@ class Encoder:
         step = max(1, _CHUNK_BYTES // (4 * int(np.prod(items.shape[1:]))))
         for start in range(0, len(items), step):
             features[start : start + step] = self._run(items[start : start + step])
+        return features
+
+    def embed_support(self, items: NDArray[np.uint8], kind: Views | None = None) -> Features:
+        """Features (n, features) of packed items that will be compared with: each the mean over the item and its views.
+
+        One example says little of its class; seen a little otherwise it says more. Enrolling takes as many times longer,
+        queries cost nothing: embed them with :meth:`embed`.
+
+        Args:
+            items: as in :meth:`embed`.
+            kind: which views, see :func:`~lowshot.encoder.views.views`; None for those that the card recommends.
+
+        Returns:
+            The means, at unit length where the card's distance is the cosine.
+
+        Raises:
+            ShapeError: the items are not of the card's form.
+            ConfigError: there are no such views.
+        """
+        kind = self.card.views if kind is None else kind
+        if kind == "none" or not len(items):
+            return self.embed(items)
+        features = np.empty((len(items), self.card.features), np.float32)
+        for start in range(0, len(items), _ENROLLED):
+            some = views(items[start : start + _ENROLLED], kind)
+            each = self.embed(some.reshape(-1, *some.shape[2:])).reshape(*some.shape[:2], -1)
+            features[start : start + _ENROLLED] = each.mean(axis=1)
+        if self.card.distance == "cosine":
+            features /= np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return features
 
     def embed_pictures(self, pictures: Sequence[Picture]) -> Features:

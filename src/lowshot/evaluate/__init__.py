@@ -7,6 +7,7 @@ has comparisons to beat, :mod:`lowshot.evaluate.results` keeps what was measured
 from lowshot.evaluate.episodes import Answering, EpisodeScores, score_answers, score_episodes
 from lowshot.evaluate.lake import LakeResult, lake, lake_of
 from lowshot.evaluate.nway import NWayResult, nway, nway_of
+from lowshot.evaluate.open_set import OpenSetReport, OpenSetResult, open_set, open_set_of, write_diagram
 from lowshot.evaluate.semi import SemiResult, semi, semi_of
 from lowshot.evaluate.sequences import SequentialResult, sequential, sequential_of
 from lowshot.evaluate.verify import VerifyResult, verify, verify_of
@@ -16,6 +17,8 @@ __all__ = [
     "EpisodeScores",
     "LakeResult",
     "NWayResult",
+    "OpenSetReport",
+    "OpenSetResult",
     "SemiResult",
     "SequentialResult",
     "VerifyResult",
@@ -23,6 +26,8 @@ __all__ = [
     "lake_of",
     "nway",
     "nway_of",
+    "open_set",
+    "open_set_of",
     "score_answers",
     "score_episodes",
     "semi",
@@ -31,4 +36,5 @@ __all__ = [
     "sequential_of",
     "verify",
     "verify_of",
+    "write_diagram",
 ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import unicodedata
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -18,15 +17,18 @@ from pydantic import ValidationError
 from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
 from lowshot.data.images import Picture, read_pictures, shown_name
-from lowshot.encoder import Card, Encoder, named_encoders
+from lowshot.encoder import Card, Encoder, Features, named_encoders
 from lowshot.errors import BadFiles, ConfigError, EncoderError, GalleryError, ShapeError
-from lowshot.gallery.index import Compared, Held, Index
-from lowshot.gallery.originals import originals, read_once
-from lowshot.gallery.records import Answer, Candidate, Match, Record
-from lowshot.gallery.store import Row, Store, is_there, open_store
+from lowshot.gallery.index import Held, check_top, empty
+from lowshot.gallery.originals import KEEPS, NONE, Keeping, contents, read_once
+from lowshot.gallery.records import Answer, Record
+from lowshot.gallery.store import Row, Store, is_there, open_store, open_whole
 
 if TYPE_CHECKING:
+    from lowshot.gallery.answerer import Answerer
+    from lowshot.gallery.bulk import Enrolled
     from lowshot.gallery.learned import Learned
+    from lowshot.recognize.gate import AttributeGate
 
 MAX_LABEL = 200
 
@@ -56,15 +58,13 @@ class Gallery:
         try:
             self.card = Card.model_validate_json(facts["card"])
             self.fingerprint, self._source = facts["fingerprint"], facts["source"]
+            self._keeping = Keeping.by(facts)
         except (KeyError, ValidationError):
             raise GalleryError(
                 f"{self.place} is damaged (its encoder's card cannot be read): restore it from a copy"
             ) from None
         self._store = store
         self._given = encoder
-        self._lock = threading.RLock()  # of the index and what was learned; the store has its own
-        self._version: Hashable = None  # of the store, when the facts were read
-        self._facts: Mapping[str, str] = facts
 
     @classmethod
     def open(
@@ -73,6 +73,7 @@ class Gallery:
         encoder: Encoder | str | Path | None = None,
         create: bool = False,
         float16: bool = False,
+        images: bool = True,
     ) -> Self:
         """Open a gallery.
 
@@ -82,21 +83,27 @@ class Gallery:
                 gallery ``characters``. Where that file is gone, a gallery remembers the one given in its place.
             create: make the gallery where there is none; it is there from the first enrollment on.
             float16: a new gallery keeps features in half the space, at about three digits.
+            images: whether a new gallery keeps the pictures themselves. Without, it keeps features only, for privacy, for
+                all that is ever enrolled: it can neither show pictures nor be migrated to another encoder.
 
         Raises:
-            GalleryError: there is no such gallery, the file is something else or damaged, or the gallery belongs to
-                another encoder.
+            GalleryError: there is no such gallery, the file is something else or damaged, the gallery belongs to another
+                encoder, or it keeps pictures though asked not to.
             EncoderError: the encoder given cannot be loaded.
         """
         place = str(place)
         if create and not is_there(place):
             source = "characters" if encoder is None else encoder
             encoder = source if isinstance(source, Encoder) else Encoder.load(source)
-            facts = _facts(encoder, source, float16)
+            facts = new_facts(encoder, source, float16, images)
             return cls(open_store(place, facts), facts, encoder)
-        store = open_store(place)
+        store = open_whole(place)
         try:
             gallery = cls(store, store.facts(), None)
+            if float16 and store.facts().get("precision") != "float16":
+                raise GalleryError(f"{place} keeps features of float32: only a new gallery can do with float16")
+            if gallery._keeping.images and not images:
+                raise GalleryError(f"{place} keeps pictures: only a new gallery can do without (--no-images)")
             if encoder is not None:
                 gallery._take(encoder)
         except BaseException:
@@ -180,7 +187,8 @@ class Gallery:
 
         Args:
             pictures: files, their bytes, Pillow images or arrays, see :func:`lowshot.data.read_pictures`. The picture
-                itself is kept beside its features: a file as it is, anything else as PNG.
+                itself is kept beside its features, without loss: a file as it is, though BMP, PPM and TIFF of 8 bits as PNG
+                where that is smaller; anything else as PNG.
             labels: the class of each, up to 200 characters, without control characters or spaces at its ends. A class
                 needs no announcement.
             names: where each came from; None for the file names.
@@ -199,10 +207,10 @@ class Gallery:
         _check_attributes(attributes or [])
         shown = [shown_name(picture, i) for i, picture in enumerate(pictures)] if names is None else names
         names = [_name(picture) for picture in pictures] if names is None else names
-        _check_labels(labels, shown)
+        check_labels(labels, shown)
         pictures = read_once(pictures)
         items = read_pictures(pictures, self.card.form, shown)
-        return self._add(items, labels, names, attributes or [{}] * len(items), originals(pictures))
+        return self._add(items, labels, names, attributes or [{}] * len(items), contents(pictures))
 
     def enroll_examples(self, examples: Examples) -> list[int]:
         """:meth:`enroll` packed examples, such as :func:`lowshot.data.load` gives; their class names become labels."""
@@ -212,6 +220,33 @@ class Gallery:
     def enroll_files(self, files: FileSet) -> list[int]:
         """:meth:`enroll` the files of a folder, zip or table as they are; see :class:`lowshot.data.files.FileSet`."""
         return self.enroll(files.pictures, files.labels, files.names, _one_each(files.attributes))
+
+    def enroll_bulk(
+        self, files: FileSet, workers: int | None = None, report: Callable[[int, int], None] | None = None
+    ) -> Enrolled:
+        """Enroll very many files: not all or none, but batch by batch, and all of them but the bad ones.
+
+        Whatever stops it, what was enrolled stays, and the same call goes on from there. Memory does not grow with the
+        size of the pictures.
+
+        Args:
+            files: of a folder, zip or table; see :class:`lowshot.data.files.FileSet`.
+            workers: processes that decode, 0 for none but this one; None for one a core. A script that starts processes must
+                do so below ``if __name__ == "__main__":``.
+            report: told, after each batch, how many files are done, and of how many.
+
+        Returns:
+            How many are new, how many were there already, and the files that cannot be read, each with the reason.
+
+        Raises:
+            GalleryError: labels that cannot be one (nothing is enrolled then), or the gallery cannot be written.
+        """
+        from lowshot.gallery import bulk  # its processes are only for this
+
+        if workers is not None and workers < 0:
+            raise ConfigError(f"workers must be 0 or more, not {workers}")
+        check_labels(files.labels, files.names)
+        return bulk.enroll(self._store, self.encoder, self._keeping, files, workers, report)
 
     def remove(self, ids: Sequence[int]) -> int:
         """Remove examples, all or none; how many there were. A class without any is gone.
@@ -224,6 +259,14 @@ class Gallery:
         """Remove a class; how many examples it had. Raises GalleryError where there is no such class."""
         return self._store.remove_class(label)
 
+    def rename_class(self, label: str, to: str) -> int:
+        """Give a class another label, which may be that of a class it joins; how many examples it had.
+
+        Raises GalleryError where there is no such class, or the new label cannot be one.
+        """
+        check_labels([to], [label])
+        return self._store.rename_class(label, to)
+
     def classes(self) -> dict[str, int]:
         """Each class and how many examples it has, in order of the labels."""
         return self._store.classes()
@@ -232,11 +275,17 @@ class Gallery:
         """What is enrolled, of one class or in all, oldest first. Raises GalleryError where there is no such class."""
         return self._store.records(label)
 
+    @property
+    def keeps_pictures(self) -> bool:
+        """Whether :meth:`original` has the pictures; False where the gallery was made to keep features only."""
+        return self._keeping.images
+
     def original(self, id: int) -> bytes:
         """The picture an example was enrolled from, as the bytes of a file. Raises GalleryError where there is none."""
         picture = self._store.original(id)
         if picture is None:
-            raise GalleryError(f"{self.place} keeps no picture of example {id}")
+            why = "" if self._keeping.images else ": it was made to keep features only (--no-images)"
+            raise GalleryError(f"{self.place} keeps no picture of example {id}{why}")
         return picture
 
     def identify(
@@ -244,6 +293,8 @@ class Gallery:
         pictures: Sequence[Picture],
         top: int = 5,
         where: Mapping[str, str | Sequence[str]] | None = None,
+        gate: Sequence[str] = (),
+        gate_recall: float = 0.99,
     ) -> list[Answer]:
         """Say what each picture shows, or that it shows nothing enrolled.
 
@@ -251,6 +302,9 @@ class Gallery:
             pictures: as in :meth:`enroll`.
             top: how many candidates an answer lists.
             where: compare only with examples that have this value, or one of these, of each attribute.
+            gate: attributes of which likely values are predicted first, by a classic classifier; a picture is then compared
+                only with classes of which an example has such a value, or does not say. See :meth:`train_gate`.
+            gate_recall: how often the true values must be among the likely ones, of all gates together.
 
         Returns:
             One :class:`Answer` a picture. A query is unknown where that is more likely than not, see
@@ -260,60 +314,88 @@ class Gallery:
             BadFiles: lists every picture that cannot be read.
             GalleryError: nothing is enrolled, nothing with such attributes is, or the gallery cannot be read.
         """
-        if top < 1:
-            raise ConfigError(f"top must be at least 1, not {top}")
+        check_top(top)
         pictures = _many(pictures)
         if self._store.is_empty():  # known before the encoder is loaded
-            raise self._empty()
-        features = self.encoder.embed_pictures(pictures)
-        wanted = {key: [values] if isinstance(values, str) else list(values) for key, values in (where or {}).items()}
-        with self._lock:
-            learned = self._learned()
-            compared = self._index.compare(
-                features, top, learned.calibration, where=wanted, recognizer=learned.recognizer
+            raise empty(self.place)
+        return self.identify_features(self.encoder.embed_pictures(pictures), top, where, gate, gate_recall)
+
+    def identify_features(
+        self,
+        features: Features,
+        top: int = 5,
+        where: Mapping[str, str | Sequence[str]] | None = None,
+        gate: Sequence[str] = (),
+        gate_recall: float = 0.99,
+    ) -> list[Answer]:
+        """:meth:`identify` what the gallery's encoder gave for some pictures, ``float32`` (n, features)."""
+        return self._answerer.identify(features, top, where or {}, gate, gate_recall)
+
+    def calibrate(
+        self,
+        pictures: Sequence[Picture] = (),
+        labels: Sequence[str | None] = (),
+        recognizer: str = "auto",
+    ) -> Learned:
+        """Learn anew how to compare and how sure to be, and keep it for every process.
+
+        Without being asked, a gallery learns from its own examples and from what its encoder carries of other classes, and
+        again whenever it has grown by a tenth. Queries of the real world, labeled by a user, tell more; what was learned
+        from them is kept until the next call.
+
+        Args:
+            pictures: queries, as in :meth:`enroll`; none to learn from the examples alone.
+            labels: what each shows; None where that is of no enrolled class.
+            recognizer: one of :data:`lowshot.recognize.choice.NAMES`, which is kept to; or ``auto`` to have one chosen by
+                leaving examples out, wherever classes have several.
+
+        Returns what was learned, see :mod:`lowshot.recognize.unknown`.
+
+        Raises:
+            BadFiles: lists every picture that cannot be read.
+            ShapeError: not as many labels as pictures.
+            ConfigError: there is no such recognizer.
+            GalleryError: nothing is enrolled, a label is not, or the gallery cannot be written.
+        """
+        _check_lengths(_many(pictures), labels=_texts(labels))
+        if missing := {label for label in labels if label is not None} - self.classes().keys():
+            raise GalleryError(
+                f"{self.place} has no class {min(missing)!r}: give None as the label of what is of no enrolled class"
             )
-        names = self._store.names({id for each in compared for id, _ in each.examples})
-        return [_answer(each, names, learned.recognizer) for each in compared]
+        queries = (self.encoder.embed_pictures(pictures), list(labels)) if len(pictures) else None
+        return self._answerer.calibrate(recognizer, queries)
+
+    def train_gate(self, attribute: str, background: Examples | None = None) -> AttributeGate:
+        """Train the classifier that predicts an attribute of a picture, and keep it for every process.
+
+        A gate that was never trained is trained on the gallery when it is first used. Train it again when many examples
+        have come, or on a labeled background set, where that is larger.
+
+        Args:
+            attribute: its name.
+            background: examples that state it, in the form of the encoder's card; None for the enrolled ones.
+
+        Returns the gate, with what was found of it on held-out examples.
+
+        Raises:
+            GalleryError: nothing is enrolled, or no example states the attribute.
+            DataError: the background has no such attribute, or too few examples of it.
+        """
+        if background is None:
+            return self._answerer.train_gate(attribute, None)
+        features = self.encoder.embed(background.items)
+        labels = np.array(background.classes)[background.labels]
+        return self._answerer.train_gate(attribute, (features, background.values(attribute).tolist(), labels))
 
     def held(self) -> Held:
         """Every enrolled example's id, label and feature, in order of the ids."""
-        with self._lock:
-            self._index.follow()
-            return self._index.held()
-
-    def _empty(self) -> GalleryError:
-        return GalleryError(f"{self.place} is empty: enroll at least one example first")
+        return self._answerer.held()
 
     @cached_property
-    def _index(self) -> Index:
-        return self._store.index(self.card)
+    def _answerer(self) -> Answerer:
+        from lowshot.gallery.answerer import Answerer  # brings scikit-learn, which enrolling does without
 
-    def _learned(self) -> Learned:
-        """What the gallery has learned, with the index up to date; learned anew where that is due."""
-        from lowshot.gallery.learned import LEARNED, learn, read_learned  # brings scikit-learn
-
-        facts = self._follow()
-        if not len(self._index):
-            raise self._empty()
-        if LEARNED in facts:
-            learned = read_learned(facts[LEARNED], self.place)
-            if not learned.is_stale(len(self._index)):
-                return learned
-        learned = learn(self._index, self.card, self.encoder.background())
-        self._facts = {**facts, LEARNED: learned.text()}
-        with suppress(GalleryError):  # read-only, or written by another process just now: it will learn the same
-            self._store.change({LEARNED: learned.text()}, patient=False)
-        return learned
-
-    def _follow(self) -> Mapping[str, str]:
-        """Bring the index and the facts up to date; the facts."""
-        version = self._store.version()
-        if version != self._version:
-            self._facts, self._version = self._store.facts(), version
-            if self._facts.get("fingerprint") != self.fingerprint:
-                raise GalleryError(f"{self.place} has got another encoder meanwhile: open it again")
-        self._index.follow()
-        return self._facts
+        return Answerer(self._store, self.card, self.fingerprint, lambda: self.encoder.background())
 
     def _add(
         self,
@@ -321,41 +403,41 @@ class Gallery:
         labels: Sequence[str],
         names: Sequence[str],
         attributes: Sequence[Mapping[str, str]],
-        originals: Sequence[bytes],
+        contents: Sequence[bytes],
     ) -> list[int]:
-        features = self.encoder.embed(items)
-        if not np.isfinite(features).all():
-            raise GalleryError(f"{self.encoder!r} gave features that are no numbers; nothing was enrolled")
+        features = finite(self.encoder, self.encoder.embed_support(items))
         return self._store.add(
             [
-                Row(label, _storable(name), facts, feature, original)
-                for label, name, facts, feature, original in zip(
-                    labels, names, attributes, features, originals, strict=True
+                Row(
+                    label,
+                    storable(name),
+                    facts,
+                    feature,
+                    self._keeping.original(content),
+                    self._keeping.digest(content),
+                )
+                for label, name, facts, feature, content in zip(
+                    labels, names, attributes, features, contents, strict=True
                 )
             ]
         )
 
 
-def _answer(compared: Compared, names: Mapping[int, str], recognizer: str) -> Answer:
-    unknown = compared.known < 0.5
-    return Answer(
-        label=None if unknown else compared.labels[0],
-        confidence=1 - compared.known if unknown else compared.scores[0],
-        candidates=tuple(map(Candidate, compared.labels, compared.scores)),
-        examples=tuple(Match(id, compared.labels[0], names.get(id, ""), far) for id, far in compared.examples),
-        recognizer=recognizer,
-        compared=compared.classes,
-        gate={},
-    )
+def finite(encoder: Encoder, features: Features) -> Features:
+    """The features an encoder gave. Raises GalleryError where some are no numbers."""
+    if not np.isfinite(features).all():
+        raise GalleryError(f"{encoder!r} gave features that are no numbers; nothing was enrolled")
+    return features
 
 
-def _facts(encoder: Encoder, source: Encoder | str | Path, float16: bool) -> dict[str, str]:
-    """What a gallery remembers of its encoder, and how it keeps features."""
+def new_facts(encoder: Encoder, source: Encoder | str | Path, float16: bool, images: bool) -> dict[str, str]:
+    """What a gallery remembers of its encoder, how it keeps features, and whether it keeps pictures."""
     return {
         "fingerprint": encoder.fingerprint,
         "card": encoder.card.model_dump_json(),
         "source": _source(source),
         "precision": "float16" if float16 else "float32",
+        **({} if images else {KEEPS: NONE}),
     }
 
 
@@ -379,13 +461,13 @@ def _check_lengths(pictures: Sequence[Picture], **others: Sequence[Any] | None) 
             raise ShapeError(f"{len(pictures)} pictures but {len(values)} {what}: give one for each picture")
 
 
-def _texts(labels: Sequence[str]) -> Sequence[str]:
+def _texts(labels: Sequence[Any]) -> Sequence[Any]:
     if isinstance(labels, str):
         raise GalleryError("give a list of labels, one a picture")
     return labels
 
 
-def _check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
+def check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
     """Raises GalleryError, which lists every label that cannot be one, with the first picture that has it."""
     first: dict[str, str] = {}
     for label, name in zip(labels, shown, strict=True):
@@ -439,6 +521,6 @@ def _name(picture: Picture) -> str:
     return Path(picture).name if isinstance(picture, str | Path) else ""
 
 
-def _storable(name: str) -> str:
+def storable(name: str) -> str:
     """File names may hold bytes that are no text."""
     return name.encode("utf-8", "replace").decode()

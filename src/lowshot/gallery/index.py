@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowshot.encoder import Features
+from lowshot.errors import ConfigError, GalleryError
 
 if TYPE_CHECKING:
+    from lowshot.recognize.recognizer import Recognizer
     from lowshot.recognize.unknown import Calibration
 
 Ints = NDArray[np.int64]
@@ -87,7 +89,7 @@ class Index(Protocol):
         *,
         where: Where | None = None,
         gates: Sequence[Kept] = (),
-        recognizer: str | None = None,
+        recognizer: Recognizer | None = None,
         shown: int = 5,
     ) -> list[Compared]:
         """Compare queries with the classes.
@@ -99,10 +101,10 @@ class Index(Protocol):
             where: compare only with examples that have one of these values of each attribute.
             gates: compare only with classes of which an example has a likely value of each attribute, or does not state it.
                 Where that leaves no class, the gates are left out.
-            recognizer: how to compare, see :mod:`lowshot.recognize.choice`; None as the encoder's card says.
+            recognizer: how to compare, one that has learned nothing; None as the encoder's card says.
             shown: deciding examples to name.
 
-        Raises GalleryError where no example has the values of ``where``, or the store does not know the recognizer.
+        Raises GalleryError where no example has the values of ``where``, or the store compares only as the card says.
         """
 
     def attributes(self, attribute: str) -> NDArray[np.str_]:
@@ -110,3 +112,14 @@ class Index(Protocol):
 
     def held(self, most: int | None = None) -> Held:
         """The examples, or ``most`` of them at about, of classes spread over all; the same ones in every process."""
+
+
+def check_top(top: int) -> None:
+    """Raises ConfigError where so many candidates cannot be listed."""
+    if top < 1:
+        raise ConfigError(f"top must be at least 1, not {top}")
+
+
+def empty(place: str) -> GalleryError:
+    """The error of a gallery that nothing can be compared with."""
+    return GalleryError(f"{place} is empty: enroll at least one example first")

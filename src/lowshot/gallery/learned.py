@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from lowshot.encoder import Card, Features
 from lowshot.errors import GalleryError
 from lowshot.gallery.index import Index, Ints
-from lowshot.recognize import NearestNeighbors, NearestPrototype
+from lowshot.recognize.choice import choose, recognizer_named
 from lowshot.recognize.unknown import Calibration, calibrate
 
 LEARNED = "learned"  # the fact
+AUTO = "auto"
 _MOST = 5_000  # examples to learn from
 
 
@@ -27,20 +29,22 @@ class Learned:
 
     Attributes:
         recognizer: how queries are compared, see :mod:`lowshot.recognize.choice`.
+        asked: what the user asked for: a recognizer, or ``auto`` to have one chosen.
         calibration: from distances to probabilities.
         examples: how many the gallery had.
-        asked: whether a user asked for it: it is then kept until the user asks again.
+        queries: how many queries a user has labeled for it.
     """
 
     recognizer: str
+    asked: str
     calibration: Calibration
     examples: int
-    asked: bool = False
+    queries: int = 0
 
     def is_stale(self, examples: int) -> bool:
-        """Whether the gallery has changed so much that it should learn anew."""
+        """Whether the gallery has changed so much that it should learn anew. What users have labeled is not dropped."""
         changed = abs(examples - self.examples)
-        return not self.asked and changed > 0 and 10 * changed >= self.examples
+        return not self.queries and changed > 0 and 10 * changed >= self.examples
 
     def text(self) -> str:
         """As it is kept."""
@@ -60,10 +64,25 @@ def read_learned(text: str, place: str) -> Learned:
         ) from None
 
 
-def learn(index: Index, card: Card, background: tuple[Features, Ints] | None) -> Learned:
-    """Learn from the examples, or from some thousands of them."""
+def learn(
+    index: Index,
+    card: Card,
+    background: tuple[Features, Ints] | None,
+    asked: str,
+    queries: tuple[Features, list[Any]] | None = None,
+) -> Learned:
+    """Learn from the examples, or from some thousands of them, and from queries that a user has labeled."""
     held = index.held(_MOST)
-    kind = {"prototype": NearestPrototype, "neighbor": NearestNeighbors}[card.compare]
-    recognizer = kind(distance=card.distance, negative=card.negative)
-    calibration = calibrate(recognizer, held.features, held.labels, background)
-    return Learned(card.compare, calibration, len(index))
+    name = asked
+    if asked == AUTO:
+        name = choose(
+            held.features,
+            held.labels,
+            card.compare,
+            distance=card.distance,
+            negative=card.negative,
+            background=background,
+        ).name
+    recognizer = recognizer_named(name, card.distance, card.negative, background)
+    calibration = calibrate(recognizer, held.features, held.labels, background, queries)
+    return Learned(name, asked, calibration, len(index), len(queries[1]) if queries else 0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from lowshot.encoder import Card, Features
 from lowshot.errors import GalleryError
@@ -53,7 +54,8 @@ class Mirror:
         self._classes = Growing(label=np.zeros(0, object), count=np.zeros(0, np.int64), feature=empty, square=square)
         self._number: dict[str, int] = {}  # of each class
         self._columns = Columns(self._examples)
-        self._fitted: dict[str, Recognizer] = {}
+        self._learner: Recognizer | None = None  # whose copy has learned the examples
+        self._student: Recognizer
 
     def __len__(self) -> int:
         return len(self._examples)
@@ -67,7 +69,7 @@ class Mirror:
             if changes.ids:
                 self._take(changes)
             self._mark = changes.mark
-            self._fitted.clear()
+            self._learner = None
             if changes.complete:
                 self._version = version
 
@@ -79,7 +81,7 @@ class Mirror:
         *,
         where: Where | None = None,
         gates: Sequence[Kept] = (),
-        recognizer: str | None = None,
+        recognizer: Recognizer | None = None,
         shown: int = 5,
     ) -> list[Compared]:
         """Compare queries with the classes, see :class:`~lowshot.gallery.index.Index`."""
@@ -133,11 +135,13 @@ class Mirror:
             return wanted
         return None if allowed is None or allowed.all() else allowed
 
-    def _to_classes(self, queries_QD: Features, allowed: Mask | None, recognizer: str | None) -> tuple[Ints, Features]:
+    def _to_classes(
+        self, queries_QD: Features, allowed: Mask | None, recognizer: Recognizer | None
+    ) -> tuple[Ints, Features]:
         """The classes that have an allowed example, by their numbers, and the distances to them, (Q, C)."""
-        if recognizer is not None and recognizer != self._card.compare:
+        if recognizer is not None:
             numbers = np.arange(len(self._classes)) if allowed is None else np.unique(self._examples["of"][allowed])
-            return numbers, self._recognizer(recognizer).distances(queries_QD)[:, numbers]
+            return numbers, self._taught(recognizer).distances(queries_QD)[:, numbers]
         if self._card.compare == "prototype":
             return self._to_means(queries_QD, allowed)
         return self._to_nearest(queries_QD, allowed)
@@ -208,9 +212,13 @@ class Mirror:
         order = np.lexsort((ids, far))[:shown]
         return list(zip(ids[order].tolist(), far[order].tolist(), strict=True))
 
-    def _recognizer(self, name: str) -> Recognizer:
-        """A recognizer other than the encoder's own, that learned all examples; its labels are the classes' numbers."""
-        raise NotImplementedError(name)
+    def _taught(self, recognizer: Recognizer) -> Recognizer:
+        """A recognizer like this one that has learned all examples; its labels are the classes' numbers, in order."""
+        if self._learner is not recognizer:
+            order = np.argsort(self._examples["id"])
+            self._student = clone(recognizer).fit(self._examples["feature"][order], self._examples["of"][order])
+            self._learner = recognizer
+        return self._student
 
     def _take(self, changes: Changes) -> None:
         if changes.features.shape[1] != self._card.features:

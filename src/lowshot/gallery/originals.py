@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from lowshot.data.images import Picture, Readable, file_bytes
+from lowshot.data.images import Picture, Readable, file_bytes, open_picture
+from lowshot.gallery.store import digest
+
+KEEPS = "originals"  # the fact; absent where pictures are kept
+NONE = "none"
 
 _PNG_MODES = {"1", "L", "LA", "I;16", "P", "RGB", "RGBA"}  # what PNG can hold
+_PLAIN_MODES = _PNG_MODES - {"I;16"}  # what it holds in the same way as any other format: deep gray has many depths
+_SPACIOUS = {"BMP", "DIB", "PPM", "TIFF"}  # formats that are not compressed, as a rule
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """What a gallery keeps of the pictures that are enrolled.
+
+    Attributes:
+        images: whether it keeps pictures, or only what is needed to know them again.
+        key: seals digests where it does not: the fingerprint of its encoder, in hexadecimal.
+    """
+
+    images: bool
+    key: str
+
+    @classmethod
+    def by(cls, facts: Mapping[str, str]) -> Self:
+        """What the facts of a gallery say."""
+        return cls(facts.get(KEEPS) != NONE, facts["fingerprint"])
+
+    def original(self, content: bytes) -> bytes | None:
+        """What is kept of the file of a picture that can be decoded."""
+        return _compressed(content) if self.images else None
+
+    def digest(self, content: bytes) -> bytes:
+        """What tells whether the picture is enrolled already.
+
+        Without pictures it is sealed: lists of the digests of known pictures tell nothing about it. Who holds the very file
+        can find out that it was enrolled, as its features tell anyway.
+        """
+        return digest(content) if self.images else self.seal(digest(content))
+
+    def seal(self, digest: bytes) -> bytes:
+        """The digest of a picture for a gallery that keeps none."""
+        return hashlib.blake2b(digest, key=self.key.encode()[:64], digest_size=32).digest()
 
 
 @dataclass(frozen=True)
@@ -36,21 +78,31 @@ def read_once(pictures: Sequence[Picture]) -> list[Picture]:
     ]
 
 
-def originals(pictures: Sequence[Picture]) -> list[bytes]:
+def contents(pictures: Sequence[Picture]) -> list[bytes]:
     """The bytes of a picture file for each: a file as it is, pixels as PNG. For pictures that can be decoded."""
-    return [_original(picture) for picture in pictures]
+    return [_content(picture) for picture in pictures]
 
 
-def _original(picture: Picture) -> bytes:
+def _content(picture: Picture) -> bytes:
     if isinstance(picture, bytes):
         return picture
     if isinstance(picture, np.ndarray):
-        image = Image.fromarray(picture[..., 0] if picture.ndim == 3 and picture.shape[-1] == 1 else picture)
-    elif isinstance(picture, Image.Image):
+        return _png(Image.fromarray(picture[..., 0] if picture.ndim == 3 and picture.shape[-1] == 1 else picture))
+    if isinstance(picture, Image.Image):
         image = ImageOps.exif_transpose(picture)
-        image = image if image.mode in _PNG_MODES else image.convert("RGB")
-    else:
-        return file_bytes(picture)
+        return _png(image if image.mode in _PNG_MODES else image.convert("RGB"))
+    return file_bytes(picture)
+
+
+def _compressed(content: bytes) -> bytes:
+    """A file as it is, or with the same pixels as PNG where its format is spacious and PNG takes less."""
+    image = open_picture(content)
+    if image.format not in _SPACIOUS or image.mode not in _PLAIN_MODES:
+        return content
+    return min(_png(ImageOps.exif_transpose(image)), content, key=len)
+
+
+def _png(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()

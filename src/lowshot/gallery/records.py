@@ -51,8 +51,9 @@ class Answer:
     Attributes:
         label: the class; None where the query is more likely of no enrolled class.
         confidence: the probability that this answer is right: that of the best candidate, or of being unknown.
-        candidates: the likeliest classes, best first. The scores of *all* classes and the probability that the query is
-            unknown sum to 1.
+        known: the probability that the query belongs to one of the enrolled classes, whichever: the answer is unknown
+            where it is below one half.
+        candidates: the likeliest classes, best first. The scores of *all* classes sum to ``known``.
         examples: enrolled examples of the best candidate, nearest first.
         recognizer: how the query was compared, see :mod:`lowshot.recognize.choice`.
         compared: with how many classes.
@@ -61,6 +62,7 @@ class Answer:
 
     label: str | None
     confidence: float
+    known: float
     candidates: tuple[Candidate, ...]
     examples: tuple[Match, ...]
     recognizer: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import operator
 import os
@@ -20,7 +19,7 @@ import numpy as np
 from lowshot.encoder import Card, Features
 from lowshot.errors import GalleryError
 from lowshot.gallery.records import Record
-from lowshot.gallery.store import Row
+from lowshot.gallery.store import Row, digest
 
 if TYPE_CHECKING:
     from lowshot.gallery.mirror import Mirror
@@ -43,12 +42,22 @@ CREATE TABLE originals (
     picture BLOB NOT NULL
 ) STRICT;
 """
-# Examples that were removed or changed, so that a reader need not look at all of them. Format 1 had no journal.
-_JOURNAL = "CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, example INTEGER NOT NULL) STRICT"
+# Format 1 had neither of these: examples that were removed or changed, so that a reader need not look at all of them, and
+# what tells whether a picture is there already.
+_SINCE_1 = (
+    "CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, example INTEGER NOT NULL) STRICT",
+    """
+    CREATE TABLE digests (
+        id INTEGER PRIMARY KEY REFERENCES examples (id) ON DELETE CASCADE,
+        digest BLOB NOT NULL
+    ) STRICT
+    """,
+)
+_BY_DIGEST = "CREATE INDEX digests_by_digest ON digests (digest)"
 
 _LARGEST = 2**63 - 1  # what SQLite can hold; no id is larger
 _PATIENCE = 10_000  # milliseconds to wait for another writer
-_PAGE = 256  # examples with their pictures read at once
+_PAGE, _PAGE_OF_PICTURES = 256, 16  # examples read at once, without and with their pictures
 
 _FAULTS = {
     sqlite3.SQLITE_NOTADB: "is not a gallery: give another file",
@@ -163,11 +172,15 @@ class SqliteStore:
         """Raises GalleryError where the file is of a newer format; one of an older format is brought to ours."""
         schema = _pragma(connection, "user_version")
         if schema == 1 and _pragma(connection, "query_only"):
-            connection.execute(_JOURNAL.replace("TABLE", "TEMP TABLE"))  # stays empty: nobody changes such a file
+            for table in _SINCE_1:
+                connection.execute(table.replace("TABLE", "TEMP TABLE"))  # stays empty: nobody changes such a file
         elif schema == 1:
             with self._transaction():
                 if _pragma(connection, "user_version") == 1:  # no other process was faster
-                    connection.execute(_JOURNAL)
+                    for statement in (*_SINCE_1, _BY_DIGEST):
+                        connection.execute(statement)
+                    connection.create_function("digest", 1, digest, deterministic=True)
+                    connection.execute("INSERT INTO digests SELECT id, digest(picture) FROM originals")
                     connection.execute(f"PRAGMA user_version = {_SCHEMA}")
         elif schema != _SCHEMA:
             raise GalleryError(
@@ -204,15 +217,8 @@ class SqliteStore:
         Where the same picture is there already under the same label, its id is given and nothing is changed.
         """
         now = datetime.now(UTC)
-        ids = []
         with self._transaction() as connection:
-            known = _known(connection, rows)
-            for row in rows:
-                key = row.label, _digest(row.original)
-                if row.id is not None or row.original is None or key not in known:
-                    known[key] = self._insert(connection, row, now)
-                ids.append(known[key])
-        return ids
+            return [_same(connection, row) or self._insert(connection, row, now) for row in rows]
 
     def remove(self, ids: Iterable[int]) -> int:
         """Remove examples, all or none; how many there were. Raises GalleryError where one is not there."""
@@ -312,18 +318,18 @@ class SqliteStore:
 
     def rows(self, after: int = 0, originals: bool = True) -> Iterator[Row]:
         """All that is kept of the examples with a larger id than ``after``, in order of their ids."""
-        picture = "picture" if originals else "NULL"
+        picture, size = ("picture", _PAGE_OF_PICTURES) if originals else ("NULL", _PAGE)
         query = f"""
-            SELECT id, label, name, attributes, added, feature, {picture} FROM examples LEFT JOIN originals USING (id)
-            WHERE id > ? ORDER BY id LIMIT ?
+            SELECT id, label, name, attributes, added, feature, digest, {picture}
+            FROM examples LEFT JOIN digests USING (id) LEFT JOIN originals USING (id) WHERE id > ? ORDER BY id LIMIT ?
         """
         while True:  # page by page, lest a slow reader keep the log from being tidied up
             with self._use() as connection:
-                page = connection.execute(query, (after, _PAGE)).fetchall()
-            for id, label, name, attributes, added, feature, original in page:
+                page = connection.execute(query, (after, size)).fetchall()
+            for id, label, name, attributes, added, feature, kept, original in page:
                 when = datetime.fromisoformat(added)
-                yield Row(label, name, json.loads(attributes), self._features([feature])[0], original, id, when)
-            if len(page) < _PAGE:
+                yield Row(label, name, json.loads(attributes), self._features([feature])[0], original, kept, id, when)
+            if len(page) < size:
                 return
             after = page[-1][0]
 
@@ -350,6 +356,8 @@ class SqliteStore:
         ).fetchone()[0]
         if row.original is not None:
             connection.execute("INSERT INTO originals VALUES (?, ?)", (id, row.original))
+        if row.digest is not None:
+            connection.execute("INSERT INTO digests VALUES (?, ?)", (id, row.digest))
         return id
 
     @contextmanager
@@ -407,28 +415,24 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 
 
 def _create(connection: sqlite3.Connection, facts: Mapping[str, str]) -> None:
-    for statement in [*filter(str.strip, _TABLES.split(";")), _JOURNAL]:  # executescript would commit the transaction
+    for statement in [
+        *filter(str.strip, _TABLES.split(";")),
+        *_SINCE_1,
+        _BY_DIGEST,
+    ]:  # executescript would commit the transaction
         connection.execute(statement)
     connection.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
     connection.execute(f"PRAGMA application_id = {_APPLICATION}")
     connection.execute(f"PRAGMA user_version = {_SCHEMA}")
 
 
-def _known(connection: sqlite3.Connection, rows: Sequence[Row]) -> dict[tuple[str, bytes], int]:
-    """By label and digest, the examples that may be among the rows. Only pictures of an equal size are read."""
-    sizes = {(row.label, len(row.original)) for row in rows if row.original is not None}
-    query = """
-        SELECT label, picture, examples.id FROM json_each(?) AS asked
-        CROSS JOIN examples ON label = json_extract(asked.value, '$[0]')
-        JOIN originals ON originals.id = examples.id AND length(picture) = json_extract(asked.value, '$[1]')
-        ORDER BY examples.id DESC
-    """
-    found = connection.execute(query, (json.dumps(list(sizes)),))
-    return {(label, _digest(picture)): id for label, picture, id in found}
-
-
-def _digest(picture: bytes | None) -> bytes:
-    return hashlib.sha256(picture or b"").digest()
+def _same(connection: sqlite3.Connection, row: Row) -> int | None:
+    """The example that a new row is already; None where it is none."""
+    if row.id is not None or row.digest is None:
+        return None
+    query = "SELECT id FROM digests JOIN examples USING (id) WHERE digest = ? AND label = ? ORDER BY id LIMIT 1"
+    found = connection.execute(query, (row.digest, row.label)).fetchone()
+    return found and int(found[0])
 
 
 def _whole(id: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from lowshot.encoder import Card, Features
+from lowshot.errors import GalleryError
 from lowshot.gallery.index import Index
 from lowshot.gallery.records import Record
+
+UNFINISHED = "unfinished"  # the fact: what is filling this gallery; absent where it is whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +25,8 @@ class Row:
         label, name, attributes: as in :class:`~lowshot.gallery.records.Record`.
         feature: ``float32`` (features,).
         original: the bytes of a picture file; None where none is kept.
+        digest: tells whether the picture is there already under its label: see :func:`digest`. Where none is given, that of
+            the original, if there is one.
         id, added: None for a new example, which gets the next id and the present time; those of an example that is copied
             from another store are kept.
     """
@@ -30,8 +36,18 @@ class Row:
     attributes: Mapping[str, str]
     feature: Features
     original: bytes | None
+    digest: bytes | None = None
     id: int | None = None
     added: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.digest is None and self.original is not None:
+            object.__setattr__(self, "digest", digest(self.original))
+
+
+def digest(content: bytes) -> bytes:
+    """What tells the content of one file from that of another: its SHA-256."""
+    return hashlib.sha256(content).digest()
 
 
 class Store(Protocol):
@@ -60,8 +76,8 @@ class Store(Protocol):
     def add(self, rows: Sequence[Row]) -> list[int]:
         """Add examples, all or none, but none twice; their ids, in the same order.
 
-        Where the same picture is there already under the same label, its id is given and nothing is changed. Ids grow and
-        are never used again. Raises GalleryError where a given id is taken.
+        Where the same picture is there already under the same label (a row of the same digest), its id is given and nothing
+        is changed. Ids grow and are never used again. Raises GalleryError where a given id is taken.
         """
 
     def remove(self, ids: Iterable[int]) -> int:
@@ -113,6 +129,20 @@ def open_store(place: str, create: Mapping[str, str] | None = None) -> Store:
     from lowshot.gallery.sqlite import SqliteStore
 
     return SqliteStore(Path(place).expanduser(), create)
+
+
+def open_whole(place: str) -> Store:
+    """The store of an existing gallery, as :func:`open_store`. Raises GalleryError also where it is a part of one so far."""
+    store = open_store(place)
+    try:
+        if task := store.facts().get(UNFINISHED):
+            raise GalleryError(
+                f"{place} is not finished yet: run again what makes it, the {task}, and it goes on there"
+            )
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def is_there(place: str) -> bool:

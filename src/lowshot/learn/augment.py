@@ -6,9 +6,10 @@ Shape suffixes: N images, C channels, H height, W width.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,6 +24,7 @@ class Distortion(BaseModel):
         shift: moved by at most this share of the image's size.
         elastic: displacement of a coarse grid, standard deviation as a share of the image's size.
         grid: points of that grid along each axis.
+        flip: chance that left and right change places.
         chance: each of rotate, shear, scale and shift is applied with this chance (Koch 2015 §3.3: one half).
     """
 
@@ -34,12 +36,18 @@ class Distortion(BaseModel):
     shift: float = Field(default=0, ge=0, le=1)
     elastic: float = Field(default=0, ge=0, le=1)
     grid: int = Field(default=5, ge=2, le=32)
+    flip: float = Field(default=0, ge=0, le=1)
     chance: float = Field(default=1, gt=0, le=1)
 
     @property
     def idle(self) -> bool:
         """Whether it changes nothing."""
-        return not (self.rotate or self.scale or self.shear or self.shift or self.elastic)
+        return not (self.rotate or self.scale or self.shear or self.shift or self.elastic or self.flip)
+
+    @model_serializer(mode="wrap")
+    def _without_idle_flip(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """``flip`` only where it is asked for: settings that were written down before there was one stay the same."""
+        return {key: value for key, value in dump(self).items() if key != "flip" or value}
 
 
 KOCH = Distortion(rotate=10, scale=0.2, shear=0.3, shift=2 / 105, chance=0.5)
@@ -85,4 +93,7 @@ def _affine(number: int, how: Distortion, generator: torch.Generator) -> Tensor:
     cos, sin = torch.cos(angle), torch.sin(angle)
     turn = torch.stack([cos, -sin, sin, cos], dim=1).view(-1, 2, 2)
     slant = torch.stack([wide, across, along, high], dim=1).view(-1, 2, 2)
-    return torch.cat([turn @ slant, move[:, :, None]], dim=2)
+    maps = torch.cat([turn @ slant, move[:, :, None]], dim=2)
+    if how.flip:  # drawn last, so that the other amounts do not depend on it
+        maps[:, 0] *= 1 - 2 * (torch.rand(number, 1, generator=generator) < how.flip).float()
+    return maps

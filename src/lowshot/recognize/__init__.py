@@ -1,6 +1,7 @@
 """Features in, answers out: recognizers in scikit-learn's conventions, and when to say "unknown"."""
 
 from lowshot.recognize.agreement import Agreement, agreement
+from lowshot.recognize.choice import Choice, choose, recognizer_named
 from lowshot.recognize.distances import Distance, distances
 from lowshot.recognize.linear_probe import CosineClassifier, LinearProbe
 from lowshot.recognize.mahalanobis import MahalanobisPrototype
@@ -9,9 +10,11 @@ from lowshot.recognize.prototypes import NearestPrototype
 from lowshot.recognize.self_training import SelfTraining
 from lowshot.recognize.simple_shot import SimpleShot
 from lowshot.recognize.soft_kmeans import SoftKMeans
+from lowshot.recognize.whitened import WhitenedPrototype, Whitening
 
 __all__ = [
     "Agreement",
+    "Choice",
     "CosineClassifier",
     "Distance",
     "LinearProbe",
@@ -21,6 +24,10 @@ __all__ = [
     "SelfTraining",
     "SimpleShot",
     "SoftKMeans",
+    "WhitenedPrototype",
+    "Whitening",
     "agreement",
+    "choose",
     "distances",
+    "recognizer_named",
 ]

@@ -1,6 +1,6 @@
 """Linear classifiers of directions: what a new last layer on a frozen network learns.
 
-Shape suffixes: N examples, C classes, Q queries, D features.
+Shape suffixes: N examples, C classes, Q queries, D features, S dimensions of the span.
 """
 
 from __future__ import annotations
@@ -69,9 +69,13 @@ class LinearProbe(ExampleKeeper):
         # Of two classes scikit-learn learns only the difference, on which the same penalty weighs twice.
         C = 2 * self.C if classes == 2 else self.C
         model = LogisticRegression(C=C, class_weight="balanced", tol=1e-8, max_iter=10_000)
-        model.fit(unit(self.features_).astype(np.float64), self.codes_)
+        examples_ND = unit(self.features_).astype(np.float64)
+        # The weights are sums of examples. Where these are fewer than features, their span has room for every solution.
+        span_DS = np.linalg.qr(examples_ND.T)[0] if len(examples_ND) < self.n_features_in_ else None
+        model.fit(examples_ND if span_DS is None else examples_ND @ span_DS, self.codes_)
         shares = np.array([[-0.5], [0.5]]) if classes == 2 else np.eye(classes)
-        self.coef_, self.intercept_ = shares @ model.coef_, shares @ model.intercept_
+        weights = model.coef_ if span_DS is None else model.coef_ @ span_DS.T
+        self.coef_, self.intercept_ = shares @ weights, shares @ model.intercept_
 
     def _distances(self, queries_QD: Floats) -> Floats:
         return np.asarray(-(unit(queries_QD) @ self.coef_.T + self.intercept_), np.float32)

@@ -1,78 +1,152 @@
 """When to say "unknown", and how sure to be: learned from distances, never a constant the user must guess.
 
-Two kinds of distances decide, both to the *nearest* class: **genuine** ones of items that belong to a class, learned
-without them, and **impostor** ones of items that belong to none. They come from
+What is learned belongs to *pairs*, so that it holds for a gallery of any size. A distance is **genuine** where an item is
+compared with its own class, an **impostor's** where with another. How much likelier a distance is genuine,
 
-- the gallery: in each class of two or more, the first examples are held out in turn; and every example is an impostor
-  to the other classes;
-- a **stand-in**: background items that the encoder carries, made into a gallery of as many classes with as many examples.
-  Its other items are the genuine, items of its other classes the impostors. Where the gallery's own classes lie closer
-  together than the background's, or farther apart, all its distances are stretched alike: an encoder of handwriting sees
-  printed digits, say, huddled in a corner. The more classes, the nearer the nearest: where the background has too few,
-  it says only how far an item is from its own class, and the gallery itself how far the others are.
+    ratio(d) = p(d | genuine) / p(d | impostor) = exp(evidence - sharpness · d),
 
-Shape suffixes: M held-out items, I impostors, N examples, Q queries, C classes, D features.
+is a logistic regression's form (and exact for two gamma distributions of one shape, such as squared distances of normal
+classes). Among C classes equally likely beforehand, by Bayes' rule, a query whose nearest class is at distance d is known
+with the odds
+
+    ratio(d) / C  +  (C - 1) / C · P(genuine distance > d):
+
+either the nearest class is its own, or its own is one of the others, farther away. The number of classes is in the formula,
+so it is not relearned as classes come; known and unknown queries are taken to be equally frequent.
+
+It is learned from trials in galleries of several sizes, each with a query's own class and without it:
+
+- the **gallery**: its examples, each held out from its class. A class of one example leaves nothing to compare it with;
+  its genuine distance is then borrowed: from a stand-in, or else from other classes and a few that are assumed.
+- a **stand-in**: background items that the encoder carries, made into a gallery with as many examples a class. Where the
+  gallery's own classes lie closer together than the background's, or farther apart, all its distances are stretched
+  alike: an encoder of handwriting sees printed digits, say, huddled in a corner.
+- **queries** of which a user has said what they are.
+
+Shape suffixes: M trials' queries, N examples, Q queries, C classes, D features.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import expit, logsumexp
+from scipy.optimize import minimize
+from scipy.special import expit
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
 
+from lowshot.errors import ConfigError, ShapeError
 from lowshot.recognize.distances import Floats
-from lowshot.recognize.recognizer import Ints, Recognizer, encode, softmax
+from lowshot.recognize.prototypes import NearestPrototype
+from lowshot.recognize.recognizer import Ints, Recognizer, encode
 
+_CLASSES, _EXAMPLES = 256, 4096  # sampled from a gallery: what learning costs does not grow with it
+_ROWS = 200  # examples of a gallery that are held out
 _FOLDS = 5  # examples of a class held out in turn
-_MOST = 1000  # items taken from the gallery: plenty for three numbers
-_STAND_IN = 100  # items of either kind from the background: so few that a gallery's own examples soon weigh more
+_STAND_IN = 100  # queries of the stand-in ...
+_STAND_IN_WEIGHT = 30.0  # ... that together weigh as much as so many examples of the gallery, which soon weigh more
+_QUERIES, _QUERY_WEIGHT = 1000, 5.0  # labeled queries used, and how much each weighs: nothing else is as true
+_SHRINK = 8  # each size of gallery is so many times smaller than the one before
+_SMALLEST = 1e-30  # distances that differ by less are alike
+_CONTRAST = 1.2  # classes are told apart so much more sharply than known from unknown: what blurs a query blurs both
+_FEW = 5  # genuine distances that are assumed where there is no stand-in: others soon outnumber them
+_ASSUMED = 0.5  # where nothing tells, a genuine distance is on average so much of an impostor's
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """From distances to probabilities.
+    """From distances to probabilities, in galleries of any size.
 
     Attributes:
-        threshold: the distance to the nearest class at which known and unknown are equally likely.
-        width: P(known) = 1 / (1 + exp((distance - threshold) / width)); ``inf`` where distances tell nothing.
-        temperature: P(class | known) is the softmax of -distance / temperature.
-        genuine, impostors: how many distances of either kind this was learned from.
+        evidence: the logarithm of how much likelier a distance of 0 is genuine than an impostor's.
+        sharpness: how fast that falls with the distance; 0 where distances tell nothing.
+        typical, spread: mean and scale of the genuine distances, as those of a logistic distribution.
+        genuine, impostors: how many items this was learned from, compared with their own class and with others alone.
     """
 
-    threshold: float
-    width: float
-    temperature: float
+    evidence: float
+    sharpness: float
+    typical: float
+    spread: float
     genuine: int
     impostors: int
 
-    def known(self, distances_QC: Floats) -> Floats:
-        """The probability that a query belongs to one of the classes, (Q,). It never rises with the distance."""
-        nearest = distances_QC.min(axis=1).astype(np.float64)  # a width may be below what float32 can hold
-        return np.asarray(expit((self.threshold - nearest) / self.width), np.float32)
+    def known(self, distances_QC: Floats, classes: int | None = None) -> Floats:
+        """The probability that a query belongs to one of the classes, (Q,). It never rises with the distance.
 
-    def probabilities(self, distances_QC: Floats) -> Floats:
-        """P(known) × P(class | known), (Q, C): each row sums to P(known)."""
-        return self.known(distances_QC)[:, None] * softmax(distances_QC.astype(np.float64) / -self.temperature)
+        Args:
+            distances_QC: of each query to each class, or to its few nearest ones.
+            classes: how many classes there are, where the distances are to a few of them.
+        """
+        return np.asarray(self._known(distances_QC.min(axis=1), classes or distances_QC.shape[1]), np.float32)
+
+    def probabilities(self, distances_QC: Floats, classes: int | None = None) -> Floats:
+        """The probability that a query is of a class, (Q, C): each row sums to the probability that it is known.
+
+        Takes what :meth:`known` takes. Classes that are not among the nearest few get nothing.
+        """
+        nearest_Q = distances_QC.min(axis=1)
+        scores: Floats = nearest_Q[:, None] - distances_QC  # one array for all: a row may hold a million classes
+        scores *= np.float32(_CONTRAST * self.sharpness)
+        np.exp(scores, out=scores)
+        share_Q = self._known(nearest_Q, classes or distances_QC.shape[1]) / scores.sum(axis=1)
+        scores *= share_Q.astype(np.float32)[:, None]
+        return scores
+
+    def as_dict(self) -> dict[str, float]:
+        """The numbers by name, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, numbers: Mapping[str, float]) -> Self:
+        """The inverse of :meth:`as_dict`. Raises ConfigError where a number is missing, too much, or not finite."""
+        names = {field.name for field in fields(cls)}
+        if numbers.keys() != names:
+            raise ConfigError(f"a calibration has the numbers {', '.join(sorted(names))}, not {sorted(numbers)}")
+        if bad := [name for name, number in numbers.items() if isinstance(number, str) or not np.isfinite(number)]:
+            raise ConfigError(f"a calibration's {bad[0]} must be a finite number, not {numbers[bad[0]]!r}")
+        return cls(**numbers)  # type: ignore[arg-type]  # counts are whole
+
+    def _known(self, nearest_Q: Floats, classes: int) -> NDArray[np.float64]:
+        nearest = nearest_Q.astype(np.float64)  # a spread may be below what float32 can hold
+        ratio = np.exp(np.minimum(self.evidence - self.sharpness * nearest, 500.0))
+        farther = expit((self.typical - nearest) / self.spread)
+        odds: NDArray[np.float64] = (ratio + (classes - 1) * farther) / classes
+        return odds / (1 + odds)
 
 
-def calibrate(recognizer: Recognizer, X: Floats, y: Any, background: tuple[Floats, Ints] | None = None) -> Calibration:
-    """Learn from a gallery's examples when a query is unknown.
+def _telling_nothing(genuine: int, impostors: int) -> Calibration:
+    """P(known) is 0.5 whatever comes: as likely as before."""
+    return Calibration(0.0, 0.0, float(np.finfo(np.float64).max), 1.0, genuine, impostors)
+
+
+def calibrate(
+    recognizer: Recognizer,
+    X: Floats,
+    y: Any,
+    background: tuple[Floats, Ints] | None = None,
+    queries: tuple[Floats, Any] | None = None,
+) -> Calibration:
+    """Learn from a gallery's examples when a query is unknown, and which class is likely.
 
     Args:
         recognizer: says how to compare; what it has learned is left alone.
         X, y: features (N, D) and labels (N,) of the enrolled examples.
         background: features and classes of items that stand for what is not enrolled, see ``Encoder.background``.
+        queries: features and labels of queries that a user has named. A label that no example has, such as None, says
+            that the query is of no class.
 
-    Where no distance is genuine (no background, one example a class), the threshold is the distance that 5 % of the
-    impostors beat; where none is an impostor's (no background, one class), it is the one that 5 % of the genuine
-    exceed. P(known) then falls from 95 % at distance 0 to 5 % at twice the threshold. With neither (one example in all)
-    there is nothing to learn from: P(known) is 0.5 whatever comes, and nothing is called unknown.
+    Where no distance is genuine (no background, one example a class), genuine distances are taken to be uniform up to
+    the mean distance between classes; where none is an impostor's (no background, one class), those are taken to be
+    twice the genuine ones. With neither (one example in all) there is nothing to learn from: P(known) is
+    0.5 whatever comes, and nothing is called unknown.
+
+    Large galleries are sampled: a class of very many examples is represented by some of them.
+
+    Raises ShapeError where features and labels do not agree.
 
     Example:
         >>> import numpy as np
@@ -82,136 +156,236 @@ def calibrate(recognizer: Recognizer, X: Floats, y: Any, background: tuple[Float
         >>> (learned.known(np.array([[0.01, 80.0], [90.0, 70.0]])) > 0.5).tolist()
         [True, False]
     """
-    codes = encode(y)[1]
-    gallery = clone(recognizer).fit(X, codes)
-    some = _some(len(X))
-    between = _without_own(gallery.distances(X[some]), codes[some])
-    own, others = _held_out(recognizer, X, codes)
-    impostors = between.min(axis=1)
+    labels, codes = encode(y)
+    asked = _encode_queries(labels, queries)
+    rng = np.random.default_rng(0)
+    rows, ranks = _sampled(codes, asked, rng)
+    support, features = ranks[codes[rows]], np.asarray(X)[rows]
+    gallery = clone(recognizer).fit(features, support)
+    enrolled = _enrolled(recognizer, gallery, features, support)
+    named, stand_in = [], []
+    if queries is not None and len(asked):
+        named = [_named(gallery, np.asarray(queries[0]), asked, ranks)]
     if background is not None:
-        stand_in = _stand_in(recognizer, *background, len(gallery.classes_), int(np.median(gallery.counts_)))
-        stretch = _stretch(between, stand_in.others)
-        own = np.append(own, stretch * stand_in.own)
-        if stand_in.others.shape[1] == len(gallery.classes_):
-            others = np.concatenate([others, stretch * stand_in.others])
-            impostors = np.append(impostors, stretch * stand_in.impostors)
-        else:
-            others = np.concatenate([others, between[_spread(len(between), len(stand_in.own))]])
-    return fit(own, others, impostors[np.isfinite(impostors)])
-
-
-def fit(own_M: Floats, others_MC: Floats, impostors_I: Floats) -> Calibration:
-    """Learn from distances.
-
-    Args:
-        own_M: of held-out items to their own class.
-        others_MC: of the same items to the classes they do not belong to; ``inf`` where there is none.
-        impostors_I: of items of no class to the nearest class.
-    """
-    genuine = np.minimum(own_M, others_MC.min(axis=1))
-    if len(genuine) and len(impostors_I):
-        threshold, width = _logistic(genuine, impostors_I)
-    elif len(genuine) or len(impostors_I):
-        threshold = float(np.quantile(genuine, 0.95) if len(genuine) else np.quantile(impostors_I, 0.05))
-        width = max(abs(threshold), 1e-6) / np.log(19)
-    else:
-        threshold, width = 0.0, np.inf
-    comparable = np.isfinite(others_MC).any(axis=1)
-    temperature = _temperature(own_M[comparable], others_MC[comparable]) if comparable.any() else width
-    return Calibration(
-        threshold, width, temperature if np.isfinite(temperature) else 1.0, len(genuine), len(impostors_I)
-    )
-
-
-def _held_out(recognizer: Recognizer, X: Floats, codes_N: Ints) -> tuple[Floats, Floats]:
-    """Distances to the own class and to the others, (M,) and (M, C), of examples held out in turn."""
-    order, counts = _order_in_class(codes_N), np.bincount(codes_N)
-    own, others = [np.zeros(0, np.float32)], [np.zeros((0, len(counts)), np.float32)]
-    for fold in range(min(_FOLDS, counts.max())):
-        out = (order == fold) & (counts[codes_N] > 1)
-        if out.any():
-            held = np.flatnonzero(out)[_some(out.sum(), _MOST // _FOLDS)]
-            distances = clone(recognizer).fit(X[~out], codes_N[~out]).distances(X[held])
-            own.append(distances[np.arange(len(held)), codes_N[held]])
-            others.append(_without_own(distances, codes_N[held]))
-    return np.concatenate(own), np.concatenate(others)
+        made = _stand_in(recognizer, *background, gallery.counts_, rng)
+        stand_in = [made.stretched(_stretch(enrolled.between, made.between, len(gallery.classes_)))]
+    return fit(_completed(enrolled, named, stand_in, rng), *named, *stand_in)
 
 
 @dataclass(frozen=True)
-class _StandIn:
-    """Distances in a gallery made of background items: ``own_M`` and ``others_MC`` as in :func:`fit`."""
+class Trials:
+    """Queries compared with a gallery; each is tried with its own class in the gallery, and without it.
+
+    Attributes:
+        own: distance to the own class, (M,); ``inf`` where it has none, or only the query itself is in it.
+        others: distances to the other classes in random order, (M, C); ``inf`` at the own one.
+        weight: of each query.
+    """
 
     own: Floats
     others: Floats
-    impostors: Floats
+    weight: float = 1.0
+
+    @property
+    def genuine(self) -> Floats:
+        """The genuine distances there are."""
+        return self.own[np.isfinite(self.own)]
+
+    @property
+    def between(self) -> Floats:
+        """The distances to other classes."""
+        return self.others[np.isfinite(self.others)]
+
+    def stretched(self, factor: float) -> Trials:
+        """The same in a world of another size."""
+        return Trials(self.own * np.float32(factor), self.others * np.float32(factor), self.weight)
 
 
-def _stand_in(recognizer: Recognizer, X: Floats, labels_N: Ints, classes: int, shots: int) -> _StandIn:
-    """A gallery of at most half of the background classes, with ``shots`` examples where there are as many."""
-    codes = encode(labels_N)[1]
-    counts = np.bincount(codes)
-    enrolled = np.isin(codes, _some(len(counts), max(1, min(classes, len(counts) // 2))))
-    support = enrolled & (_order_in_class(codes) < np.minimum(shots, counts[codes] - 1).clip(1))
-    queries = np.flatnonzero(enrolled & ~support)
-    queries = queries[_some(len(queries), _STAND_IN)]
-    strangers = np.flatnonzero(~enrolled)
-    gallery = clone(recognizer).fit(X[support], codes[support])
-    distances = gallery.distances(X[np.append(queries, strangers[_some(len(strangers), _STAND_IN)])])
-    known, unknown = distances[: len(queries)], distances[len(queries) :]
-    rows = np.searchsorted(gallery.classes_, codes[queries])
-    own = known[np.arange(len(queries)), rows]
-    return _StandIn(own, _without_own(known, rows), unknown.min(axis=1))
+def fit(*sources: Trials) -> Calibration:
+    """Learn from trials, in galleries of all their classes, of an eighth of them, and so on."""
+    own = np.concatenate([source.genuine for source in sources]).astype(np.float64)
+    weight = np.concatenate([np.full(len(source.genuine), source.weight) for source in sources])
+    impostors = sum(int(np.isfinite(source.others).any(axis=1).sum()) for source in sources)
+    outcomes = _Outcomes(*map(np.concatenate, zip(*_outcomes(sources), strict=True)))
+    if not len(own) or not impostors or outcomes.nearest.std() < _SMALLEST:
+        return _telling_nothing(len(own), impostors)
+    typical = float(np.average(own, weights=weight))
+    deviation = float(np.sqrt(np.average(np.square(own - typical), weights=weight)))
+    spread = max(deviation * np.sqrt(3) / np.pi, 1e-3 * float(outcomes.nearest.std()))  # of a logistic distribution
+    target = np.where(outcomes.known, (len(own) + 1) / (len(own) + 2), 1 / (impostors + 2))
+    evidence, sharpness = _regression(outcomes, target, typical, spread)
+    if not sharpness:  # impostors are no farther than the genuine
+        return _telling_nothing(len(own), impostors)
+    return Calibration(evidence, sharpness, typical, spread, len(own), impostors)
 
 
-def _stretch(between_NC: Floats, stand_in_MC: Floats) -> float:
-    """How much farther apart the gallery's classes are than the stand-in's; the fewer they are, the less it is believed."""
-    here, there = (each[np.isfinite(each)] for each in (between_NC, stand_in_MC))
-    if not len(here) or not len(there) or min(here.mean(), there.mean()) <= 0:
-        return 1.0
-    classes = between_NC.shape[1]
-    return float((here.mean() / there.mean()) ** ((classes - 1) / classes))
+@dataclass(frozen=True)
+class _Outcomes:
+    """Trials: the distance to the nearest class, the number of classes, whether the own one is among them, the weight."""
+
+    nearest: NDArray[np.float64]
+    classes: Ints
+    known: NDArray[np.bool_]
+    weight: NDArray[np.float64]
 
 
-def _logistic(genuine: Floats, impostors: Floats) -> tuple[float, float]:
-    """Threshold and width of P(known), both kinds weighing the same.
+def _outcomes(sources: tuple[Trials, ...]) -> Iterator[tuple[NDArray[Any], ...]]:
+    """What :class:`_Outcomes` holds, for each source, size of gallery, and kind of query."""
+    for source in sources:
+        size, named = source.others.shape[1], np.isfinite(source.own)
+        while size:
+            others = source.others[:, :size]
+            nearest, count = others.min(axis=1), np.isfinite(others).sum(axis=1)
+            for known, asked, distance in ((True, named, np.minimum(nearest, source.own)), (False, count > 0, nearest)):
+                same = np.ones(asked.sum())
+                yield distance[asked].astype(np.float64), count[asked] + known, same == known, same * source.weight
+            size = size // _SHRINK if size >= 2 * _SHRINK else 0
+
+
+def _regression(
+    outcomes: _Outcomes, target_T: NDArray[np.float64], typical: float, spread: float
+) -> tuple[float, float]:
+    """Evidence and sharpness that make the outcomes likeliest, known and unknown weighing the same.
 
     With the smoothed targets of Platt (1999): a few distances that happen to be separable do not make it certain.
     """
-    distances = np.concatenate([genuine, impostors]).astype(np.float64)
-    center, scale = distances.mean(), max(distances.std(), 1e-12)
-    sizes = len(genuine), len(impostors)
-    target = np.repeat([(sizes[0] + 1) / (sizes[0] + 2), 1 / (sizes[1] + 2)], sizes)
-    weight = np.repeat([1 / sizes[0], 1 / sizes[1]], sizes) * len(distances) / 2
-    model = LogisticRegression(C=np.inf).fit(
-        np.tile((distances - center) / scale, 2)[:, None],
-        np.repeat([1, 0], len(distances)),
-        np.concatenate([weight * target, weight * (1 - target)]),
-    )
-    slope = -model.coef_.item()
-    if slope <= 0:  # impostors are no farther than the genuine
-        return float(np.median(distances)), np.inf
-    return float(center + scale * model.intercept_.item() / slope), float(scale / slope)
+    nearest, classes, known, weight = outcomes.nearest, outcomes.classes, outcomes.known, outcomes.weight
+    center, scale = nearest.mean(), nearest.std()
+    place = (nearest - center) / scale
+    with np.errstate(divide="ignore"):  # a single class: the own one cannot be another
+        farther = np.log1p(-1 / classes) - np.logaddexp(0, (nearest - typical) / spread)
+    weight = weight / np.where(known, weight[known].sum(), weight[~known].sum())
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Cross entropy and its gradient."""
+        log_ratio = parameters[0] - parameters[1] * place - np.log(classes)
+        log_odds = np.logaddexp(log_ratio, farther)
+        slope = weight * (expit(log_odds) - target_T) * np.exp(log_ratio - log_odds)
+        value = float(weight @ (np.logaddexp(0, log_odds) - target_T * log_odds))
+        return value, np.array([slope.sum(), -slope @ place])
+
+    bounds = [(None, None), (0, None)]
+    level, fall = minimize(loss, [2.0, 2.0], jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(level + fall * center / scale), float(fall / scale)
 
 
-def _temperature(own_M: Floats, others_MC: Floats) -> float:
-    """The temperature at which P(class | known) is most likely right, with Platt's targets again."""
-    some = _some(len(own_M), max(50, 100 * _MOST // others_MC.shape[1]))
-    own, others = own_M[some].astype(np.float64), others_MC[some].astype(np.float64)
-    target = (len(own) + 1) / (len(own) + 2)
-
-    def loss(log_temperature: float) -> float:
-        sharpness = np.exp(-log_temperature)
-        logit = -own * sharpness - logsumexp(-others * sharpness, axis=1)
-        return float(np.mean(target * np.logaddexp(0, -logit) + (1 - target) * np.logaddexp(0, logit)))
-
-    middle = np.log(np.median(np.abs(others.min(axis=1) - own)) or 1.0)
-    return float(np.exp(minimize_scalar(loss, bounds=(middle - 7, middle + 7), method="bounded").x))
+def _sampled(codes_N: Ints, asked_Q: Ints, rng: np.random.Generator) -> tuple[NDArray[np.intp], Ints]:
+    """Examples of some classes, those of labeled queries before others; and each class's place in a random order."""
+    counts = np.bincount(codes_N)
+    priority = rng.random(len(counts)) - np.isin(np.arange(len(counts)), asked_Q)
+    chosen = rng.permutation(np.argsort(priority)[:_CLASSES])
+    ranks = np.full(len(counts), -1)
+    ranks[chosen] = np.arange(len(chosen))
+    few = _order_in_class(codes_N) < max(2, _EXAMPLES // len(chosen))
+    return np.flatnonzero(few & (ranks[codes_N] >= 0)), ranks
 
 
-def _without_own(distances_MC: Floats, codes_M: Ints) -> Floats:
-    distances = distances_MC.copy()
-    distances[np.arange(len(codes_M)), codes_M] = np.inf
-    return distances
+def _enrolled(recognizer: Recognizer, gallery: Recognizer, X: Floats, codes_N: Ints) -> Trials:
+    """A gallery's examples: held out in turn from their own class, where it has others, and from all others."""
+    rows = _some(len(X), _ROWS)
+    others = gallery.distances(X[rows])
+    own = np.full(len(rows), np.inf, np.float32)
+    order, counts = _order_in_class(codes_N), gallery.counts_
+    for fold in range(min(_FOLDS, counts.max())):
+        out = (order % _FOLDS == fold) & (counts[codes_N] > 1)
+        if (held := out[rows]).any():
+            rest = clone(recognizer).fit(X[~out], codes_N[~out])
+            codes = codes_N[rows[held]]
+            own[held] = _own(rest.distances(X[rows[held]]), codes) * _as_of(recognizer, rest.counts_, counts)[codes]
+    return Trials(own, _without(others, codes_N[rows]))
+
+
+def _as_of(recognizer: Recognizer, fewer_C: Ints, counts_C: Ints) -> Floats:
+    """What turns a distance to a mean of fewer examples into one to the mean of all, (C,).
+
+    The variance of an item around the mean of n others is 1 + 1/n times the class's; squared and cosine distances are
+    such variances. Neighbors have no such rule; the nearest of a few fewer is little farther.
+    """
+    if not isinstance(recognizer, NearestPrototype):
+        return np.ones(len(counts_C), np.float32)
+    variance = (1 + 1 / counts_C) / (1 + 1 / fewer_C)
+    return np.asarray(np.sqrt(variance) if recognizer.distance == "l1" else variance, np.float32)
+
+
+def _stand_in(recognizer: Recognizer, X: Floats, labels_N: Ints, shots_C: Ints, rng: np.random.Generator) -> Trials:
+    """A gallery of the background classes, with as many examples each as one with ``shots_C``, asked its other items.
+
+    Where there are no others, its examples are impostors to each other.
+    """
+    codes = encode(labels_N)[1]
+    codes = rng.permutation(codes.max() + 1)[codes]
+    counts = np.bincount(codes)
+    shots = np.quantile(shots_C, np.linspace(0, 1, len(counts))).round()
+    support = _order_in_class(codes) < np.minimum(shots, counts - 1).clip(1)[codes]
+    queries = np.flatnonzero(~support if not support.all() else support)
+    queries = queries[_some(len(queries), _STAND_IN)]
+    distances = clone(recognizer).fit(X[support], codes[support]).distances(X[queries])
+    own = np.where(support[queries], np.float32(np.inf), _own(distances, codes[queries]))
+    return Trials(own, _without(distances, codes[queries]), _STAND_IN_WEIGHT / len(queries))
+
+
+def _encode_queries(labels_C: NDArray[Any], queries: tuple[Floats, Any] | None) -> Ints:
+    """The class of each query, -1 where it is of none, (Q,)."""
+    if queries is None:
+        return np.zeros(0, np.int64)
+    features, (named, codes) = queries[0], encode(queries[1])
+    if len(features) != len(codes):
+        raise ShapeError(f"{len(features)} queries but {len(codes)} labels: give one label a query, None for no class")
+    rows = {label: row for row, label in enumerate(labels_C.tolist())}
+    found: Ints = np.array([rows.get(label, -1) for label in named.tolist()], np.int64)[codes]
+    return found
+
+
+def _named(gallery: Recognizer, X: Floats, asked_Q: Ints, ranks_C: Ints) -> Trials:
+    """Labeled queries, but for those of classes that were not sampled."""
+    unknown = asked_Q < 0
+    usable = np.flatnonzero(unknown | (ranks_C[asked_Q] >= 0))
+    usable = usable[_some(len(usable), _QUERIES)]
+    distances = gallery.distances(X[usable])
+    none, codes = unknown[usable], ranks_C[asked_Q[usable]]
+    own = np.where(none, np.inf, _own(distances, codes)).astype(np.float32)
+    others = np.where(none[:, None], distances, _without(distances, codes))
+    return Trials(own, others, _QUERY_WEIGHT)
+
+
+def _completed(enrolled: Trials, named: list[Trials], stand_in: list[Trials], rng: np.random.Generator) -> Trials:
+    """A gallery's examples, each with a genuine distance: borrowed from the stand-in, or else from all and a few assumed.
+
+    Where there are no impostors at all, they are assumed.
+    """
+    examples = len(enrolled.own)
+    between = np.concatenate([source.between for source in (enrolled, *named, *stand_in)])
+    lenders = [source for source in stand_in if len(source.genuine)]
+    genuine = np.concatenate([source.genuine for source in lenders or (enrolled, *named)])
+    if len(between) and not lenders:
+        steps = _FEW if len(genuine) else examples
+        assumed = 2 * _ASSUMED * np.abs(between).mean() * (np.arange(steps) + 0.5) / steps
+        genuine = np.append(genuine, assumed.astype(np.float32))
+    if not len(genuine):
+        return enrolled
+    borrowed = rng.permutation(np.resize(genuine, max(examples, len(genuine))))[:examples]
+    own = np.where(np.isfinite(enrolled.own), enrolled.own, borrowed)
+    others = enrolled.others if len(between) else (rng.permutation(own)[:, None] / _ASSUMED).astype(np.float32)
+    return Trials(own, others, enrolled.weight)
+
+
+def _stretch(between: Floats, stand_in: Floats, classes: int) -> float:
+    """How much farther apart the gallery's classes are than the stand-in's; the fewer they are, the less it is believed."""
+    if not len(between) or not len(stand_in) or min(between.mean(), stand_in.mean()) <= 0:
+        return 1.0
+    return float((between.mean() / stand_in.mean()) ** ((classes - 1) / classes))
+
+
+def _own(distances_MC: Floats, codes_M: Ints) -> Floats:
+    """Distances to the own class, (M,)."""
+    return distances_MC[np.arange(len(codes_M)), codes_M]
+
+
+def _without(distances_MC: Floats, codes_M: Ints) -> Floats:
+    """The distances, with ``inf`` at the own class."""
+    others = distances_MC.copy()
+    others[np.arange(len(codes_M)), codes_M] = np.inf
+    return others
 
 
 def _order_in_class(codes_N: Ints) -> Ints:
@@ -223,11 +397,6 @@ def _order_in_class(codes_N: Ints) -> Ints:
     return order
 
 
-def _some(of: int, most: int = _MOST) -> NDArray[np.intp]:
+def _some(of: int, most: int) -> NDArray[np.intp]:
     """Positions spread evenly over 0..of-1, at most ``most``."""
-    return _spread(of, min(of, most))
-
-
-def _spread(of: int, number: int) -> NDArray[np.intp]:
-    """``number`` positions spread evenly over 0..of-1, repeated where there are fewer."""
-    return np.linspace(0, of - 1, number).round().astype(np.intp)
+    return np.linspace(0, of - 1, min(of, most)).round().astype(np.intp)

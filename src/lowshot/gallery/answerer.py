@@ -1,0 +1,199 @@
+"""From a query's features to an answer: what a gallery has learned, its gates, and the search."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lowshot.encoder import Card, Features
+from lowshot.errors import ConfigError, GalleryError, ShapeError
+from lowshot.gallery.index import Compared, Held, Index, Ints, Kept, check_top, empty
+from lowshot.gallery.learned import AUTO, LEARNED, Learned, learn, read_learned
+from lowshot.gallery.records import Answer, Candidate, Match
+from lowshot.gallery.store import Store
+from lowshot.recognize.choice import recognizer_named
+
+if TYPE_CHECKING:
+    from lowshot.recognize.gate import AttributeGate
+    from lowshot.recognize.recognizer import Recognizer
+
+Background = tuple[Features, Ints]
+
+_GATE = "gate: "  # a fact's name begins so, and goes on with the attribute's
+
+
+class Answerer:
+    """Compares queries with what a store holds, and says what they are. Safe to share between threads.
+
+    Args:
+        store: of the examples, and of what was learned from them.
+        card, fingerprint: of the encoder.
+        background: gives features and classes of what the encoder learned from, see ``Encoder.background``.
+    """
+
+    def __init__(self, store: Store, card: Card, fingerprint: str, background: Callable[[], Background | None]) -> None:
+        self._store = store
+        self._card = card
+        self._fingerprint = fingerprint
+        self._background = background
+        self._lock = threading.RLock()
+        self._facts: Mapping[str, str] = {}
+        self._version: Hashable = None  # of the store, when the facts were read
+        self._recognizers: dict[str, Recognizer] = {}
+        self._gates: dict[str, tuple[str, AttributeGate]] = {}  # with the text that each was read from
+
+    def identify(
+        self,
+        features_QD: Features,
+        top: int,
+        where: Mapping[str, str | Sequence[str]],
+        gate: Sequence[str],
+        gate_recall: float,
+    ) -> list[Answer]:
+        """See :meth:`Gallery.identify <lowshot.gallery.Gallery.identify>`."""
+        check_top(top)
+        if features_QD.ndim != 2 or features_QD.shape[1] != self._card.features:
+            raise ShapeError(f"features {features_QD.shape} are not of this gallery: give (n, {self._card.features})")
+        wanted = {key: [values] if isinstance(values, str) else list(values) for key, values in where.items()}
+        with self._lock:
+            learned = self._learned()
+            kept = self._kept(features_QD, list(dict.fromkeys(gate)), gate_recall)
+            compared = self._index.compare(
+                features_QD,
+                top,
+                learned.calibration,
+                where=wanted,
+                gates=kept,
+                recognizer=self._recognizer(learned.recognizer),
+            )
+        names = self._store.names({id for each in compared for id, _ in each.examples})
+        return [_answer(each, names, learned.recognizer, _passed(kept, row)) for row, each in enumerate(compared)]
+
+    def calibrate(self, recognizer: str, queries: tuple[Features, list[Any]] | None) -> Learned:
+        """See :meth:`Gallery.calibrate <lowshot.gallery.Gallery.calibrate>`."""
+        with self._lock:
+            self._follow()
+            learned = learn(self._index, self._card, self._background(), recognizer, queries)
+            self._store.change({LEARNED: learned.text()})
+        return learned
+
+    def train_gate(self, attribute: str, background: tuple[Features, Sequence[str], Any] | None) -> AttributeGate:
+        """See :meth:`Gallery.train_gate <lowshot.gallery.Gallery.train_gate>`."""
+        with self._lock:
+            self._follow()
+            gate = self._fitted_gate(attribute, background)
+            self._store.change({_GATE + attribute: _as_text(gate)})
+        return gate
+
+    def held(self) -> Held:
+        """Every enrolled example's id, label and feature, in order of the ids."""
+        with self._lock:
+            self._follow()
+            return self._index.held()
+
+    @cached_property
+    def _index(self) -> Index:
+        return self._store.index(self._card)
+
+    def _follow(self) -> None:
+        """Bring the index and the facts up to date. Raises GalleryError where nothing is enrolled."""
+        version = self._store.version()
+        if version != self._version:
+            self._facts, self._version = self._store.facts(), version
+            if self._facts.get("fingerprint") != self._fingerprint:
+                raise GalleryError(f"{self._store.place} has got another encoder meanwhile: open it again")
+        self._index.follow()
+        if not len(self._index):
+            raise empty(self._store.place)
+
+    def _learned(self) -> Learned:
+        """What the gallery has learned, with the index up to date; learned anew where that is due."""
+        self._follow()
+        before = None
+        if LEARNED in self._facts:
+            before = read_learned(self._facts[LEARNED], self._store.place)
+            if not before.is_stale(len(self._index)):
+                return before
+        asked = AUTO if before is None else before.asked
+        learned = learn(self._index, self._card, self._background(), asked)
+        self._keep({LEARNED: learned.text()})
+        return learned
+
+    def _keep(self, facts: Mapping[str, str]) -> None:
+        """Let other processes have what was learned.
+
+        Where the store is read-only, or another process is writing just now, that one has learned or will learn the same.
+        """
+        self._facts = {**self._facts, **facts}
+        with suppress(GalleryError):
+            self._store.change(facts, patient=False)
+
+    def _recognizer(self, name: str) -> Recognizer | None:
+        """The recognizer of that name; None for the one of the encoder's card, which an index knows."""
+        if name == self._card.compare:
+            return None
+        if name not in self._recognizers:
+            made = recognizer_named(name, self._card.distance, self._card.negative, self._background())
+            self._recognizers[name] = made
+        return self._recognizers[name]
+
+    def _kept(self, features_QD: Features, attributes: Sequence[str], recall: float) -> list[Kept]:
+        """What each gate lets through; together they keep the true values of a query with the recall asked for."""
+        if attributes and not 0 < recall < 1:
+            raise ConfigError(f"the recall of a gate must lie between 0 and 1, not {recall}")
+        each = 1 - (1 - recall) / max(len(attributes), 1)
+        kept = []
+        for attribute in attributes:
+            gate = self._gate(attribute)
+            kept.append(Kept(attribute, gate.values_, gate.kept(features_QD, each)))
+        return kept
+
+    def _gate(self, attribute: str) -> AttributeGate:
+        """The gate of an attribute; one that was never trained is trained on the gallery."""
+        from lowshot.recognize.gate import AttributeGate
+
+        if (name := _GATE + attribute) not in self._facts:
+            self._keep({name: _as_text(self._fitted_gate(attribute, None))})
+        text = self._facts[name]
+        if self._gates.get(attribute, ("",))[0] != text:
+            self._gates[attribute] = text, AttributeGate.from_bytes(base64.b64decode(text))
+        return self._gates[attribute][1]
+
+    def _fitted_gate(self, attribute: str, background: tuple[Features, Sequence[str], Any] | None) -> AttributeGate:
+        from lowshot.recognize.gate import AttributeGate
+
+        if background is None:
+            held = self._index.held()
+            background = held.features, self._index.attributes(attribute).tolist(), held.labels
+        return AttributeGate().fit(*background)
+
+
+def _as_text(gate: AttributeGate) -> str:
+    return base64.b64encode(gate.to_bytes()).decode()
+
+
+def _passed(kept: Sequence[Kept], row: int) -> dict[str, tuple[str, ...]]:
+    """The values that each gate kept for one query."""
+    return {gate.attribute: tuple(np.array(gate.values)[gate.likely[row]].tolist()) for gate in kept}
+
+
+def _answer(
+    compared: Compared, names: Mapping[int, str], recognizer: str, gate: Mapping[str, tuple[str, ...]]
+) -> Answer:
+    unknown = compared.known < 0.5
+    return Answer(
+        label=None if unknown else compared.labels[0],
+        confidence=1 - compared.known if unknown else compared.scores[0],
+        known=compared.known,
+        candidates=tuple(map(Candidate, compared.labels, compared.scores)),
+        examples=tuple(Match(id, compared.labels[0], names.get(id, ""), far) for id, far in compared.examples),
+        recognizer=recognizer,
+        compared=compared.classes,
+        gate=gate,
+    )
