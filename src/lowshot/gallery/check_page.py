@@ -23,13 +23,15 @@ _FORM = ImageForm(height=112, width=112, channels=3)
 _STYLE = """
 .notes { border-left: 4px solid var(--none); padding: .1rem 0 .1rem .9rem; margin: 1.2rem 0; }
 .notes p { margin: .3rem 0; }
+.scores { grid-template-columns: repeat(auto-fit, minmax(min(12rem, 100%), 1fr)); }
 .score strong { display: block; } .score strong.good, .score strong.bad { color: var(--tone); }
 table { border-collapse: collapse; width: 100%; max-width: 46rem; font-variant-numeric: tabular-nums; font-size: .9rem; }
 td, th { text-align: right; padding: .35rem 0 .35rem .9rem; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; font-size: .8rem; vertical-align: bottom; }
-td:first-child, th:first-child { text-align: left; padding-left: 0; overflow-wrap: anywhere; }
+td:first-child, th:first-child { text-align: left; padding-left: 0; } td:first-child { overflow-wrap: anywhere; }
+td.number { white-space: nowrap; }
 td.how { color: var(--soft); font-size: .8rem; text-align: left; } th.how { text-align: left; }
-td.range { width: 30%; min-width: 5.5rem; }
+td.range { width: 28%; min-width: 5.5rem; }
 .track { position: relative; height: 12px; border-radius: 6px; background: var(--line); }
 .track i { position: absolute; top: 0; bottom: 0; border-radius: 6px; background: var(--good); opacity: .4; min-width: 2px; }
 .track b { position: absolute; top: -2px; bottom: -2px; width: 3px; margin-left: -1.5px; background: var(--ink);
@@ -39,14 +41,14 @@ td.range { width: 30%; min-width: 5.5rem; }
 .card { background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--tone); border-radius: 10px;
   padding: .7rem; font-size: .82rem; line-height: 1.35; overflow-wrap: anywhere; display: flex; flex-direction: column;
   gap: .5rem; }
-.card > b { color: var(--tone); } .card > span { color: var(--soft); }
+.card > b { color: var(--tone); margin-top: auto; } .card > span { color: var(--soft); }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(4.6rem, 1fr)); gap: .5rem; }
 .pictures figure { margin: 0; min-width: 0; }
 .pictures img, .gone { width: 100%; max-width: 7rem; aspect-ratio: 1; padding: 4px; margin: 0 auto; }
 .pictures figcaption b { display: block; color: var(--ink); font-size: .78rem; }
 .gone { display: grid; place-items: center; color: var(--soft); border: 1px dashed var(--line); border-radius: 8px;
   font-size: .7rem; text-align: center; }
-@media (max-width: 30rem) { td.how, th.how { display: none; } body { padding: 1.5rem .9rem; } }
+@media (max-width: 34rem) { td.how, th.how { display: none; } body { padding: 1.5rem .9rem; } }
 """
 
 
@@ -72,9 +74,10 @@ def check_page(
     wrong = [_mislabeled(each, show) for each in check.mislabeled[:_SHOWN]]
     twice = [_twice(each, show) for each in check.duplicates[:_SHOWN]]
     mixed = [_confused(each, show) for each in check.confused[:_SHOWN]]
+    held = f"{many(check.examples, 'example')} of {many(check.classes, 'class')}"
     body = f"""<h1>{breakable(place)}</h1>
-<p>{many(check.examples, "example")} of {many(check.classes, "class")}, compared as the encoder “{breakable(encoder)}” does. All
-figures come from the enrolled examples alone.</p>
+<p>{held}, compared as the encoder “{breakable(encoder)}” does.
+All figures come from the enrolled examples alone.</p>
 <div class="scores">{_scores(check)}</div>
 {_notes(check.notes)}
 {_accuracy(check.accuracy)}
@@ -87,7 +90,7 @@ figures come from the enrolled examples alone.</p>
 
 _MISLABELED = (
     "Left, an example; right, the nearest one of the class it looks like. It is as clearly one of those as others are "
-    "clearly of their own. Look at both: the label may be wrong, the picture may be of poor quality, or the classes are alike."
+    "clearly of their own. Look at both: the label may be wrong, the picture poor, or the classes alike."
 )
 _TWICE = (
     "Their files are equal, or their features as good as equal. Under two labels, one of them is wrong. Within a class a "
@@ -179,13 +182,13 @@ def _accuracy(accuracy: Sequence[Shots]) -> str:
     low = min(0.9, *(each.low for each in accuracy)) // 0.1 / 10
     rows = "".join(
         f'<tr class="{"" if each.how == "held out" else "guess"}"><td>{each.shots}</td><td>{each.accuracy:.1%}</td>'
-        f'<td class="range">{_range(each, low)}</td><td>{each.low:.1%} – {each.high:.1%}</td>'
+        f'<td class="range">{_range(each, low)}</td><td class="number">{each.low:.1%} – {each.high:.1%}</td>'
         f'<td class="how">{each.how}, {many(each.queries, "example")} of {many(each.classes, "class")}</td></tr>'
         for each in accuracy
     )
     return f"""<h2>Expected accuracy</h2><p>How often the nearest class is the right one, with so many examples of each
-class. The bar is the 95 % interval, on a scale from {low:.0%} to 100%; violet figures are not measured.</p>
-<table><tr><th>examples</th><th>right</th><th></th><th>interval</th><th class="how">by</th></tr>{rows}</table>"""
+class (shots). The bar is the 95 % interval, on a scale from {low:.0%} to 100%; violet figures are not measured.</p>
+<table><tr><th>shots</th><th>right</th><th></th><th>interval</th><th class="how">by</th></tr>{rows}</table>"""
 
 
 def _range(each: Shots, low: float) -> str:
@@ -252,7 +255,7 @@ def _gains(check: Check) -> str:
     if not check.gains:
         return ""
     rows = "".join(
-        f"<tr><td>{breakable(each.label)}</td><td>{each.examples}</td><td>{100 * each.gain:+.2f} points</td></tr>"
+        f"<tr><td>{breakable(each.label)}</td><td>{each.examples}</td><td class="number">{100 * each.gain:+.2f} points</td></tr>"
         for each in check.gains[:_SHOWN]
     )
     return f"""<h2>Where one more example helps most</h2><p>An estimate from few examples each: trust the order more than the
