@@ -255,7 +255,8 @@ def _gains(check: Check) -> str:
     if not check.gains:
         return ""
     rows = "".join(
-        f"<tr><td>{breakable(each.label)}</td><td>{each.examples}</td><td class="number">{100 * each.gain:+.2f} points</td></tr>"
+        f"<tr><td>{breakable(each.label)}</td><td>{each.examples}</td>"
+        f'<td class="number">{100 * each.gain:+.2f} points</td></tr>'
         for each in check.gains[:_SHOWN]
     )
     return f"""<h2>Where one more example helps most</h2><p>An estimate from few examples each: trust the order more than the
