@@ -18,7 +18,7 @@ from lowshot.recognize.distances import Distance, Floats
 from lowshot.recognize.linear_probe import LinearProbe
 from lowshot.recognize.neighbors import NearestNeighbors
 from lowshot.recognize.prototypes import NearestPrototype
-from lowshot.recognize.recognizer import Ints, Recognizer, encode
+from lowshot.recognize.recognizer import Ints, Recognizer
 from lowshot.recognize.simple_shot import SimpleShot
 from lowshot.recognize.whitened import WhitenedPrototype, Whitening
 
@@ -160,9 +160,10 @@ def choose(
         >>> choose(left_and_right, [*"aaaaaabbbb"], candidates=["neighbor"], distance="euclidean").name
         'neighbor'
     """
-    features_ND, codes_N = np.asarray(X, np.float32), encode(y)[1]
+    examples = NearestNeighbors().fit(X, y)  # refuses what cannot be learned
+    features_ND, codes_N = examples.features_, examples.codes_
     left_out = set() if background is not None else set(_OF_BACKGROUND)
-    if len(codes_N) * (codes_N.max(initial=-1) + 1) > _SLOWEST:
+    if len(codes_N) * len(examples.classes_) > _SLOWEST:
         left_out.add("logistic")
     names = dict.fromkeys([default, *(name for name in candidates if name not in left_out)])
     asked = {name: recognizer_named(name, distance, negative, background) for name in names}
