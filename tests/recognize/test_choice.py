@@ -131,7 +131,7 @@ def test_where_means_are_all_there_is_to_know_the_choice_does_not_lose(shots: in
 
 @pytest.mark.parametrize(
     ("shots", "classes", "why"),
-    [(1, 30, "one example each"), (2, 4, "eight examples"), (12, 1, "one class"), (21, 100, "more than 2000")],
+    [(1, 30, "one example each"), (2, 9, "eighteen examples"), (12, 1, "one class"), (21, 100, "more than 2000")],
     ids=str,
 )
 def test_the_default_stays_where_nothing_can_be_told(shots: int, classes: int, why: str) -> None:
@@ -157,12 +157,12 @@ def test_an_example_alone_in_its_class_is_never_held_out_but_can_be_mistaken_for
 
 def test_every_example_is_asked_once() -> None:
     """With two examples a class, each is asked once of those of the other turn: accuracies are those of a plain loop."""
-    X, y = world(3, 7, 2)
+    X, y = world(3, 12, 2)
     found = choose(X, y, candidates=["neighbor"], distance="euclidean")
     recognizer = NearestNeighbors(1)
     # With two a class the turn takes one of each class away, so the order does not matter only for neighbors of one's own.
-    assert found.held_out == 14
-    turns = [np.flatnonzero(np.isin(np.arange(14), each)) for each in _halves(y)]
+    assert found.held_out == 24
+    turns = [np.flatnonzero(np.isin(np.arange(24), each)) for each in _halves(y)]
     right = [clone(recognizer).fit(np.delete(X, out, 0), np.delete(y, out)).predict(X[out]) == y[out] for out in turns]
     assert found.accuracy["neighbor"] == pytest.approx(np.concatenate(right).mean())
 
@@ -187,7 +187,7 @@ def test_logistic_regression_of_many_examples_and_classes_is_not_tried() -> None
 @settings(max_examples=30)
 @given(seed=st.integers(0, 1000), order=st.integers(0, 1000))
 def test_the_same_examples_make_the_same_choice_whatever_their_labels(seed: int, order: int) -> None:
-    X, y = world(seed, 6, 3)
+    X, y = world(seed, 7, 3)
     found = choose(X, y, candidates=["neighbor"], distance="euclidean")
     assert found == choose(X, [f"class {label}" for label in y], candidates=["neighbor"], distance="euclidean")
     shuffled = np.random.default_rng(order).permutation(len(y))
