@@ -67,7 +67,7 @@ def check(
 
 
 def _print(found: Check, names: dict[int, str]) -> None:
-    print(f"{found.examples} examples of {found.classes} classes")
+    print(f"{found.examples} examples of {found.classes} classes, compared by {found.recognizer}")
     for note in found.notes:
         print(f"note: {note}")
 

@@ -76,7 +76,7 @@ def check_page(
     mixed = [_confused(each, show) for each in check.confused[:_SHOWN]]
     held = f"{many(check.examples, 'example')} of {many(check.classes, 'class')}"
     body = f"""<h1>{breakable(place)}</h1>
-<p>{held}, compared as the encoder “{breakable(encoder)}” does.
+<p>{held}, compared by “{check.recognizer}” as the encoder “{breakable(encoder)}” sees them.
 All figures come from the enrolled examples alone.</p>
 <div class="scores">{_scores(check)}</div>
 {_notes(check.notes)}
@@ -179,7 +179,7 @@ def _notes(notes: Sequence[str]) -> str:
 def _accuracy(accuracy: Sequence[Shots]) -> str:
     if not accuracy:
         return ""
-    low = min(0.9, *(each.low for each in accuracy)) // 0.1 / 10
+    low = int(10 * min(0.9, *(each.low for each in accuracy)) + 1e-9) / 10
     rows = "".join(
         f'<tr class="{"" if each.how == "held out" else "guess"}"><td>{each.shots}</td><td>{each.accuracy:.1%}</td>'
         f'<td class="range">{_range(each, low)}</td><td class="number">{each.low:.1%} – {each.high:.1%}</td>'
