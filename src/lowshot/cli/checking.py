@@ -67,7 +67,7 @@ def check(
 
 
 def _print(found: Check, names: dict[int, str]) -> None:
-    print(f"{found.examples} examples of {found.classes} classes")
+    print(f"{found.examples} examples of {found.classes} classes, compared by {found.recognizer}")
     for note in found.notes:
         print(f"note: {note}")
 
@@ -88,7 +88,7 @@ def _print(found: Check, names: dict[int, str]) -> None:
         )
         print(f"\nunknown classes: {rates} ({found.unknowns.how})")
     _section(
-        f"probably mislabeled: {found.mislabeled_in_all}",
+        f"probably mislabeled: {found.mislabeled_in_all if found.asked else 'cannot be said'}",
         ("example", "class", "looks like", "nearest there", "clearness"),
         [(shown(each.id), each.label, each.rival, shown(each.like), f"{each.excess:.1f}") for each in found.mislabeled],
     )

@@ -76,12 +76,12 @@ def check_page(
     mixed = [_confused(each, show) for each in check.confused[:_SHOWN]]
     held = f"{many(check.examples, 'example')} of {many(check.classes, 'class')}"
     body = f"""<h1>{breakable(place)}</h1>
-<p>{held}, compared as the encoder “{breakable(encoder)}” does.
+<p>{held}, compared by “{check.recognizer}” as the encoder “{breakable(encoder)}” sees them.
 All figures come from the enrolled examples alone.</p>
 <div class="scores">{_scores(check)}</div>
 {_notes(check.notes)}
 {_accuracy(check.accuracy)}
-{_section("Probably mislabeled", _MISLABELED, check.mislabeled_in_all, wrong)}
+{_section("Probably mislabeled", _MISLABELED, check.mislabeled_in_all, wrong) if check.asked else ""}
 {_section("The same picture twice", _TWICE, check.duplicates_in_all, twice)}
 {_section("Confused classes", _CONFUSED, check.confused_in_all, mixed)}
 {_gains(check)}"""
@@ -97,7 +97,8 @@ _TWICE = (
     "copy adds nothing, and makes the accuracies above look better than they are."
 )
 _CONFUSED = (
-    "Left, an example that was taken for the class at the right when it was held out; beside it, the nearest one there."
+    "Left, an example that was held out and taken for the class at the right, or the only example of a class that looks "
+    "like that one; beside it, the nearest one there."
 )
 
 
@@ -140,22 +141,15 @@ def _scores(check: Check) -> str:
         if check.unknowns
         else _score("–", "refusal of unknown classes: cannot be said")
     )
-    across = sum(each.across for each in check.duplicates)
-    return (
-        accuracy
-        + unknowns
-        + "".join(
-            _score(str(number), what, "bad" if number else "good")
-            for number, what in (
-                (check.mislabeled_in_all, "examples probably mislabeled"),
-                (
-                    check.duplicates_in_all,
-                    f"pictures enrolled more than once, {across} of those listed under two labels",
-                ),
-                (check.confused_in_all, "pairs of classes confused"),
-            )
-        )
+    wrong = (
+        _number(check.mislabeled_in_all, "examples probably mislabeled")
+        if check.asked
+        else _score("–", "mislabeled examples: cannot be said")
     )
+    across = sum(each.across for each in check.duplicates)
+    twice = f"pictures enrolled more than once, {across} of those listed under two labels"
+    mixed = "pairs of classes confused" if check.asked else "pairs of classes that look alike"
+    return accuracy + unknowns + wrong + _number(check.duplicates_in_all, twice) + _number(check.confused_in_all, mixed)
 
 
 def as_enrolled(accuracy: Sequence[Shots]) -> Shots | None:
@@ -172,6 +166,10 @@ def _score(figure: str, what: str, tone: str = "") -> str:
     return f'<div class="score"><strong class="{tone}">{figure}</strong><span>{escaped(what)}</span></div>'
 
 
+def _number(number: int, what: str) -> str:
+    return _score(f"{number:,}", what, "bad" if number else "good")
+
+
 def _notes(notes: Sequence[str]) -> str:
     return f'<div class="notes">{"".join(f"<p>{escaped(note)}</p>" for note in notes)}</div>' if notes else ""
 
@@ -179,7 +177,7 @@ def _notes(notes: Sequence[str]) -> str:
 def _accuracy(accuracy: Sequence[Shots]) -> str:
     if not accuracy:
         return ""
-    low = min(0.9, *(each.low for each in accuracy)) // 0.1 / 10
+    low = int(10 * min(0.9, *(each.low for each in accuracy)) + 1e-9) / 10
     rows = "".join(
         f'<tr class="{"" if each.how == "held out" else "guess"}"><td>{each.shots}</td><td>{each.accuracy:.1%}</td>'
         f'<td class="range">{_range(each, low)}</td><td class="number">{each.low:.1%} – {each.high:.1%}</td>'
