@@ -24,13 +24,13 @@ from lowshot.gallery.findings import (
 )
 from lowshot.gallery.index import Held, Ints
 from lowshot.gallery.shots import Shots, curve, extrapolated, lone, stand_in, stretched
-from lowshot.recognize import NearestNeighbors, NearestPrototype
+from lowshot.recognize.choice import recognizer_named
 from lowshot.recognize.examples import ExampleKeeper
 from lowshot.recognize.held_out import HeldOut, in_turn, join
 from lowshot.recognize.recognizer import Recognizer
 
 _WORK = 200_000_000  # distances worth computing to look at examples one by one
-_LEARNED = 2_000_000  # examples worth learning for it, in all folds
+_LEARNED = 1_000_000  # examples worth learning for it, in all folds
 _ASKED = 20_000  # examples looked at, at most
 
 
@@ -167,8 +167,7 @@ def check_held(
 
 def recognizer_of(card: Card) -> Recognizer:
     """How features of an encoder are compared."""
-    kinds: dict[str, type[Recognizer]] = {"prototype": NearestPrototype, "neighbor": NearestNeighbors}
-    return kinds[card.compare](distance=card.distance, negative=card.negative)
+    return recognizer_named(card.compare, card.distance, card.negative)
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,7 +76,12 @@ def learn(
     name = asked
     if asked == AUTO:
         name = choose(
-            held.features, held.labels, card.compare, distance=card.distance, negative=card.negative, background=background
+            held.features,
+            held.labels,
+            card.compare,
+            distance=card.distance,
+            negative=card.negative,
+            background=background,
         ).name
     recognizer = recognizer_named(name, card.distance, card.negative, background)
     calibration = calibrate(recognizer, held.features, held.labels, background, queries)

@@ -25,7 +25,7 @@ _STEPS = (1, 2, 3, 4, 5, 7, 10, 15, 20)  # shots that are tried; an accuracy cha
 _DRAWS = 10
 _FEW, _MANY = 50, 500  # examples asked about, in each draw for each number of shots
 _WORK = 10_000_000  # distances worth computing for one of them
-_LEARNED = 400_000  # examples worth learning in all draws for one number of shots
+_LEARNED = 60_000  # examples worth learning in all draws for one number of shots
 _Z = 1.96  # of a 95 % interval
 
 
