@@ -87,7 +87,8 @@ def test_enroll_identify_show_remove(lowshot: Run, fails: Callable[..., str], dr
     answers = json.loads(lowshot("identify", gallery, *queries, "--json", "--top", 2).out)
     assert [answer["file"] for answer in answers] == list(map(str, queries))
     for answer, truth in zip(answers, "012", strict=True):
-        assert set(answer) == {"file", "label", "confidence", "unknown", "candidates", "examples"}
+        more = {"known", "recognizer", "compared", "gate"}
+        assert set(answer) == {"file", "label", "confidence", "unknown", "candidates", "examples"} | more
         assert answer["candidates"][0]["label"] == truth
         assert answer["unknown"] == (answer["label"] is None)
         assert len(answer["candidates"]) == 2 and 0 <= answer["confidence"] <= 1

@@ -131,7 +131,7 @@ def test_a_gate_that_lets_nothing_through_is_left_out(tmp_path: Path) -> None:
     store.add([Row(label, "", {"color": "red"}, rng.normal(size=FEATURES).astype("f4"), None) for label in "ab"])
     mirror = store.index(_card())
     mirror.follow()
-    gate = Kept("color", ("green",), np.ones((1, 1), bool))
+    gate = Kept("color", ("green", "red"), np.array([[True, False]]))
     assert mirror.compare(np.ones((1, FEATURES), np.float32), 5, CALIBRATION, gates=[gate])[0].classes == 2
     store.close()
 
@@ -209,4 +209,5 @@ def test_attributes_that_come_late_are_silent_before() -> None:
         table.append(id=np.zeros(2, np.int64), **coded)
     assert columns.texts("a").tolist() == ["", "1", "", "2"] and columns.texts("b").tolist() == ["", "", "x", "x"]
     assert columns.having({"a": ["1", "2"], "b": ["x"]}).tolist() == [False, False, False, True]
-    assert columns.having({"a": ["1"]}, or_silent=True).tolist() == [True, True, True, False]
+    assert columns.lacking("a", ["2", "3"]).tolist() == [True, True, True, False]
+    assert columns.lacking("c", ["1"]).all()

@@ -273,6 +273,7 @@ def _as_dict(file: Path, answer: Answer) -> dict[str, Any]:
         "label": answer.label,
         "confidence": answer.confidence,
         "unknown": answer.unknown,
+        "known": answer.known,
         "candidates": [vars(each) for each in answer.candidates],
         "examples": [vars(each) for each in answer.examples],
         "recognizer": answer.recognizer,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lowshot.encoder import Card, Features
-from lowshot.errors import ConfigError, GalleryError, ShapeError
+from lowshot.errors import GalleryError, ShapeError
 from lowshot.gallery.index import Compared, Held, Index, Ints, Kept, check_top, empty
 from lowshot.gallery.learned import AUTO, LEARNED, Learned, learn, read_learned
 from lowshot.gallery.records import Answer, Candidate, Match
@@ -145,14 +145,13 @@ class Answerer:
 
     def _kept(self, features_QD: Features, attributes: Sequence[str], recall: float) -> list[Kept]:
         """What each gate lets through; together they keep the true values of a query with the recall asked for."""
-        if attributes and not 0 < recall < 1:
-            raise ConfigError(f"the recall of a gate must lie between 0 and 1, not {recall}")
-        each = 1 - (1 - recall) / max(len(attributes), 1)
-        kept = []
-        for attribute in attributes:
-            gate = self._gate(attribute)
-            kept.append(Kept(attribute, gate.values_, gate.kept(features_QD, each)))
-        return kept
+        if not attributes:
+            return []
+        from lowshot.recognize.gate import keep_likely
+
+        gates = {attribute: self._gate(attribute) for attribute in attributes}
+        likely = keep_likely(gates, features_QD, recall)
+        return [Kept(attribute, gate.values_, likely[attribute]) for attribute, gate in gates.items()]
 
     def _gate(self, attribute: str) -> AttributeGate:
         """The gate of an attribute; one that was never trained is trained on the gallery."""

@@ -40,26 +40,30 @@ class Columns:
             for attribute, known in self._values.items()
         }
 
-    def having(self, where: Mapping[str, Sequence[str]], or_silent: bool = False) -> NDArray[np.bool_]:
-        """Which examples have one of the values of each attribute, or, as asked for, do not state it.
-
-        Raises GalleryError where no example has, unless those that are silent count.
-        """
+    def having(self, where: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
+        """Which examples have one of the values of each attribute. Raises GalleryError where none has."""
         mask = np.ones(len(self._table), bool)
         for attribute, values in where.items():
             known = self._values.get(attribute, {})
-            if not or_silent and not known.keys() & set(values):
+            if not known.keys() & set(values):
                 raise GalleryError(self._missing(attribute, values))
-            wanted = np.zeros(len(known) + 1, bool)
-            wanted[[known[value] for value in values if value in known]] = True
-            wanted[_SILENT] = or_silent
-            if attribute in self._values:
-                mask &= wanted[self._table[_column(attribute)]]
-            elif not or_silent:
-                mask[:] = False
-        if not mask.any() and not or_silent:
-            raise GalleryError(f"no enrolled example has {', '.join(f'{key}={value}' for key, value in where.items())}")
+            mask &= self._among(attribute, values)
+        if not mask.any():
+            wanted = ", ".join(f"{attribute}={' or '.join(values)}" for attribute, values in where.items())
+            raise GalleryError(f"no enrolled example has {wanted}")
         return mask
+
+    def lacking(self, attribute: str, values: Sequence[str]) -> NDArray[np.bool_]:
+        """Which examples have none of the values of an attribute, be it that they do not state it."""
+        if attribute not in self._values:
+            return np.ones(len(self._table), bool)
+        return ~self._among(attribute, values)
+
+    def _among(self, attribute: str, values: Sequence[str]) -> NDArray[np.bool_]:
+        known = self._values[attribute]
+        wanted = np.zeros(len(known) + 1, bool)  # one more, for those that are silent
+        wanted[[known[value] for value in values if value in known]] = True
+        return np.asarray(wanted[self._table[_column(attribute)]])
 
     def texts(self, attribute: str) -> NDArray[np.str_]:
         """The attribute of each example, empty where one does not state it. Raises GalleryError where none does."""

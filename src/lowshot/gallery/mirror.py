@@ -6,7 +6,7 @@ Shape suffixes: N examples, R of them that are looked at, C classes, Q queries, 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from lowshot.errors import GalleryError
 from lowshot.gallery.columns import Columns
 from lowshot.gallery.growing import Growing
 from lowshot.gallery.index import Compared, Held, Ints, Kept, Where
-from lowshot.gallery.sqlite import Changes, Mark, SqliteStore
+from lowshot.gallery.sqlite import Changes, Mark
 from lowshot.recognize.distances import (
     distances,
     nearest_columns,
@@ -36,6 +36,20 @@ Mask = NDArray[np.bool_]
 _AT_ONCE = 1 << 24  # distances computed at once: 64 MB
 
 
+class Source(Protocol):
+    """What a mirror follows."""
+
+    @property
+    def place(self) -> str:
+        """Its address, for messages."""
+
+    def version(self) -> Hashable:
+        """Differs from before when something has changed."""
+
+    def changes(self, mark: Mark) -> Changes:
+        """What a reader lacks who has seen it up to a mark."""
+
+
 class Mirror:
     """One matrix of all features and one of the class means. Not safe for several threads at once.
 
@@ -43,7 +57,7 @@ class Mirror:
     Every class has a number that only this mirror knows; it may change when another class goes.
     """
 
-    def __init__(self, card: Card, store: SqliteStore) -> None:
+    def __init__(self, card: Card, store: Source) -> None:
         self._card = card
         self._store = store
         self._mark = Mark()
@@ -83,17 +97,21 @@ class Mirror:
         gates: Sequence[Kept] = (),
         recognizer: Recognizer | None = None,
         shown: int = 5,
+        classes: int | None = None,
     ) -> list[Compared]:
-        """Compare queries with the classes, see :class:`~lowshot.gallery.index.Index`."""
+        """Compare queries with the classes, see :class:`~lowshot.gallery.index.Index`.
+
+        Where these are only the nearest ones of a larger gallery, ``classes`` says how many it has.
+        """
         wanted = self._columns.having(where) if where else None
         queries_QD = unit(queries_QD) if self._card.distance == "cosine" else queries_QD
         answers: dict[int, Compared] = {}
-        for rows, kept in _alike(gates, len(queries_QD)):
+        for rows, kept in alike(gates, len(queries_QD)):
             allowed = self._allowed(wanted, gates, kept)
             size = len(self) if allowed is None else int(allowed.sum())
             for some in np.array_split(rows, -(-len(rows) * size // _AT_ONCE)):
                 numbers, far_QC = self._to_classes(queries_QD[some], allowed, recognizer)
-                likely_QC = calibration.probabilities(far_QC)
+                likely_QC = calibration.probabilities(far_QC, classes)
                 for row, far_C, likely_C in zip(some.tolist(), far_QC, likely_QC, strict=True):
                     near = self._nearest(far_C, numbers, top)
                     members = self._members(numbers[near[0]], allowed)
@@ -101,7 +119,7 @@ class Mirror:
                         labels=self._classes["label"][numbers[near]].tolist(),
                         scores=likely_C[near].tolist(),
                         known=float(likely_C.sum()),
-                        classes=len(numbers),
+                        classes=classes or len(numbers),
                         examples=self._deciding(queries_QD[row], members, shown),
                     )
         return [answers[row] for row in range(len(queries_QD))]
@@ -115,18 +133,14 @@ class Mirror:
         ids, of = self._examples["id"], self._examples["of"]
         chosen = np.argsort(ids)
         if most is not None and most < len(ids):
-            first = np.full(len(self._classes), np.iinfo(np.int64).max)
-            np.minimum.at(first, of, ids)
-            number = max(1, most * len(first) // len(ids))
-            some = np.argsort(first)[np.linspace(0, len(first) - 1, number).round().astype(np.intp)]
-            chosen = chosen[np.isin(of[chosen], some)]
+            chosen = chosen[spread(of[chosen], most)]
         return Held(ids[chosen], self._classes["label"][of[chosen]].astype(str), self._examples["feature"][chosen])
 
     def _allowed(self, wanted: Mask | None, gates: Sequence[Kept], kept: Sequence[Mask]) -> Mask | None:
         """The examples to compare with; None for all of them."""
         allowed = wanted
         for gate, likely in zip(gates, kept, strict=True):
-            passing = self._columns.having({gate.attribute: np.array(gate.values)[likely].tolist()}, or_silent=True)
+            passing = self._columns.lacking(gate.attribute, np.array(gate.values)[~likely].tolist())
             of_class = np.zeros(len(self._classes), bool)
             of_class[self._examples["of"][passing]] = True
             passing = of_class[self._examples["of"]]
@@ -274,7 +288,7 @@ class Mirror:
             self._classes["feature"][numbers], self._classes["square"][numbers] = means, squared_length(means)
 
 
-def _alike(gates: Sequence[Kept], queries: int) -> Iterator[tuple[NDArray[np.intp], list[Mask]]]:
+def alike(gates: Sequence[Kept], queries: int) -> Iterator[tuple[NDArray[np.intp], list[Mask]]]:
     """Queries for which the gates keep the same values, and what each gate keeps for them."""
     if not queries:
         return
@@ -286,3 +300,11 @@ def _alike(gates: Sequence[Kept], queries: int) -> Iterator[tuple[NDArray[np.int
     ends = np.cumsum([len(gate.values) for gate in gates])[:-1]
     for number, kind in enumerate(kinds):
         yield np.flatnonzero(kind_of == number), np.split(kind, ends)
+
+
+def spread(of_N: NDArray[Any], most: int) -> Mask:
+    """Examples of evenly chosen classes, ``most`` of them at about, from the class of each example, (N,)."""
+    classes, first, of = np.unique(of_N, return_index=True, return_inverse=True)
+    number = max(1, most * len(classes) // len(of_N))
+    some = np.argsort(first)[np.linspace(0, len(first) - 1, number).round().astype(np.intp)]
+    return np.isin(of, some)

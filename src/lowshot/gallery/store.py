@@ -126,6 +126,10 @@ def open_store(place: str, create: Mapping[str, str] | None = None) -> Store:
 
     Raises GalleryError where there is no such gallery, or it cannot be used.
     """
+    if is_address(place):
+        from lowshot.gallery.milvus import MilvusStore  # brings pymilvus, which a file does without
+
+        return MilvusStore(place, create)
     from lowshot.gallery.sqlite import SqliteStore
 
     return SqliteStore(Path(place).expanduser(), create)
@@ -145,7 +149,16 @@ def open_whole(place: str) -> Store:
     return store
 
 
+def is_address(place: str) -> bool:
+    """Whether a place is a Milvus collection, not a file."""
+    return place.startswith(("milvus+http://", "milvus+https://"))
+
+
 def is_there(place: str) -> bool:
     """Whether there is a gallery, or something else, at an address. Raises GalleryError where that cannot be found out."""
+    if is_address(place):
+        from lowshot.gallery import milvus
+
+        return milvus.is_there(place)
     path = Path(place).expanduser()
     return path.exists() and not (path.is_file() and path.stat().st_size == 0)
