@@ -143,7 +143,7 @@ def wilson(share: float, number: float) -> tuple[float, float]:
     """
     middle = (share + _Z**2 / (2 * number)) / (1 + _Z**2 / number)
     half = _Z / (1 + _Z**2 / number) * np.sqrt(share * (1 - share) / number + _Z**2 / (4 * number**2))
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+    return float(np.clip(middle - half, 0, share)), float(np.clip(middle + half, share, 1))  # rounding aside
 
 
 def independent(right_Q: NDArray[np.float64], rows: Rows, codes_N: Ints) -> float:
