@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow lint bench accuracy results characters clean
+.PHONY: demo test test-slow lint bench accuracy results characters faces clean
 
 demo: .stamp-run
 	$(BIN)/lowshot demo
@@ -54,3 +54,12 @@ characters: .stamp-dev
 		--set distortion.rotate=15 --set distortion.scale=0.15 --set distortion.shear=0.25 --set distortion.shift=0.12 \
 		--set distortion.elastic=0.045 --set val_within=alphabet
 	mv characters.onnx $(CHARACTERS)
+
+# Trains the face encoder of examples/faces.py anew, on the 96 people with 15 photographs or more: a quarter of an hour on
+# one core.
+FACES := examples/faces.onnx
+faces: .stamp-dev
+	OMP_NUM_THREADS=1 $(BIN)/lowshot train 'lfw?least=15' --val 'lfw?least=12&most=14' --method prototypical \
+		--out faces.onnx --steps 2000 --set network=stem --set size=48 --set filters=96 --set ways=48 --set queries=3 \
+		--set distortion.flip=0.5 --set val_ways=31
+	mv faces.onnx $(FACES)

@@ -48,8 +48,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def five_guesses(answer: Answer) -> list[str]:
     """The likeliest first, and ``new_whale`` among them."""
-    ranked = [(each.score, each.label) for each in answer.candidates] + [(1 - answer.known, NEW)]
-    return [label for _, label in sorted(ranked, reverse=True)[:5]]
+    scores = {each.label: each.score for each in answer.candidates} | {NEW: 1 - answer.known}
+    return sorted(scores, key=lambda label: -scores[label])[:5]
 
 
 def read(table: Path) -> dict[str, str]:

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from lowshot import __version__
-from lowshot.cli.tables import print_table, printable
+from lowshot.cli.tables import print_table
+from lowshot.text import printable
 
 Run = Callable[..., "object"]
 

@@ -46,7 +46,5 @@ def test_a_part_must_be_named(no_data: Path) -> None:
 
 
 def test_without_the_file_it_says_how_to_make_it(no_data: Path) -> None:
-    with pytest.raises(
-        DataNotFound, match=r"clothing_small_160\.zip is neither in .* not downloaded: pack the folders"
-    ):
+    with pytest.raises(DataNotFound, match=r"clothing_small_160\.zip is neither in .* not downloaded: pack train"):
         load("clothing:test")

@@ -174,7 +174,8 @@ def test_memory_is_bounded_by_bytes_too() -> None:
 
 class TestParquet:
     @pytest.fixture
-    def file(self, source: Path, tmp_path: Path) -> Path:
+    def file(self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(moving, "_ROW_GROUP", 250)
         path = tmp_path / "file.parquet"
         assert moving.export(source, path) == NUMBER
         return path
@@ -190,7 +191,7 @@ class TestParquet:
         from pyarrow import parquet
 
         table = parquet.read_table(file)
-        assert parquet.ParquetFile(file).num_row_groups == 1
+        assert parquet.ParquetFile(file).num_row_groups == 3
         assert table.schema.field("feature").type == pa.list_(pa.float32(), 16)
         assert table.schema.field("attributes").type == pa.map_(pa.string(), pa.string())
         metadata = table.schema.metadata

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -143,3 +144,15 @@ def test_settings_out_of_range_are_refused() -> None:
         CosineClassifier(scale=-1).fit(*examples())
     with pytest.raises(ConfigError, match="temperature"):
         LinearProbe(temperature=0).fit(*examples())
+
+
+def test_more_features_than_examples_and_one_example_a_class() -> None:
+    """Solved in the span of the examples: the same weights as scikit-learn finds among all features, and no warning."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 200)), np.arange(30) % 25
+    ours = LinearProbe().fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = LogisticRegression(C=10, class_weight="balanced", tol=1e-8, max_iter=10_000).fit(normalize(X), y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-4)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-4)

@@ -15,7 +15,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lowshot.errors import ConfigError, LowshotError, ShapeError
 from lowshot.recognize import (
-    LinearProbe,
     MahalanobisPrototype,
     NearestNeighbors,
     NearestPrototype,
@@ -37,7 +36,6 @@ EVERY: list[Recognizer] = [
     MahalanobisPrototype(),
     WhitenedPrototype(WHITENING),
     SimpleShot(center=[0.1] * 5),
-    LinearProbe(),
 ]
 every = pytest.mark.parametrize("recognizer", EVERY, ids=repr)
 

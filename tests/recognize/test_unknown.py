@@ -128,7 +128,7 @@ def test_the_odds_are_bayes_rule_for_the_nearest_distance(classes: int) -> None:
     own, other = gamma(6, scale=1 / 12), gamma(6, scale=1 / 2)
     evidence, sharpness = 6 * np.log(12 / 2), 12 - 2
     spread = own.std() * np.sqrt(3) / np.pi
-    learned = Calibration(evidence, sharpness, own.mean(), spread, 1, 1)
+    learned = Calibration(evidence, sharpness, sharpness, own.mean(), spread, 1, 1)
     d = np.linspace(0.05, other.ppf(0.2), 50)
     rest = other.sf(d) ** (classes - 1)
     is_own = own.pdf(d) * rest
@@ -312,7 +312,7 @@ def test_a_large_gallery_is_sampled(kind: Any, classes: int) -> None:
     ],
 )
 def test_numbers_that_are_no_calibration_are_refused(change: Any, says: str) -> None:
-    numbers: Any = Calibration(1.0, 2.0, 3.0, 4.0, 5, 6).as_dict()
+    numbers: Any = Calibration(1.0, 2.0, 3.0, 4.0, 5.0, 6, 7).as_dict()
     with pytest.raises(ConfigError, match=says):
         Calibration.from_dict(numbers | change)
 
@@ -326,3 +326,13 @@ def test_distances_below_zero_are_understood() -> None:
     scores = learned.probabilities(distances)
     assert np.isfinite(scores).all() and (scores >= 0).all()
     np.testing.assert_allclose(scores.sum(axis=1), learned.known(distances), rtol=1e-4)
+
+
+def test_classes_are_told_apart_even_where_strangers_are_not() -> None:
+    """Strangers stand exactly where the classes do: nothing tells them, but which class is likelier is as clear as ever."""
+    own, others = np.full(50, 1, np.float32), np.full((50, 3), 9, np.float32)
+    others[:, 0] = np.linspace(0, 0.5, 50)  # always some class nearer than the own one
+    learned = fit(Trials(own, others))
+    scores = learned.probabilities(np.array([[1, 9, 9, 9]], np.float32))
+    assert learned.known(np.array([[0.0], [0.5]], np.float32), classes=4) == pytest.approx(0.5, abs=0.1)
+    assert scores[0, 0] > 2 * scores[0, 1]

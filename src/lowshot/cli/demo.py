@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lowshot.cli.tables import print_table, printable
-from lowshot.errors import DataError
+from lowshot.cli.arguments import check_writable
+from lowshot.cli.tables import print_table
+from lowshot.text import printable
 
 if TYPE_CHECKING:
     from lowshot.data import Examples
@@ -72,7 +73,7 @@ def demo(
     from lowshot.data import load
     from lowshot.encoder import Encoder
 
-    _check_writable(out)
+    check_writable(out, "--out")
     chosen = data or _at_hand()
     with tempfile.TemporaryDirectory() as folder:
         encoder = Encoder.load(_train(chosen, Path(folder)) if train else "characters")
@@ -83,17 +84,6 @@ def demo(
     _print_summary(encoder, chosen, ways, shown, seconds)
     write_report(out, encoder.card.name, enrolled, shown, seed, shlex.join(["lowshot", *sys.argv[1:]]))
     print(f"The pictures, with every answer: {printable(out)}")
-
-
-def _check_writable(out: Path) -> None:
-    """Before the work, not after it: the folder takes new files. Raises DataError where it does not."""
-    if not out.parent.is_dir() or (out.exists() and not out.is_file()):
-        raise DataError(f"{out} cannot be written: choose a file in a folder that exists with --out")
-    try:
-        with tempfile.TemporaryFile(dir=out.parent):
-            pass
-    except OSError as error:
-        raise DataError(f"{out} cannot be written ({error.strerror}): choose another folder with --out") from None
 
 
 def _at_hand() -> DemoData:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lowshot.cli.arguments import DataArgument, JsonOption
-from lowshot.cli.tables import printable
 from lowshot.errors import ConfigError, DataError
+from lowshot.text import printable
 
 if TYPE_CHECKING:
     from lowshot.data import ImageForm

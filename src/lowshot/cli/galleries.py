@@ -12,8 +12,9 @@ import typer
 
 from lowshot.cli.arguments import DataArgument, JsonOption
 from lowshot.cli.progress import progress
-from lowshot.cli.tables import print_table, printable
+from lowshot.cli.tables import print_table
 from lowshot.errors import ConfigError
+from lowshot.text import printable
 
 if TYPE_CHECKING:
     from lowshot.data.files import FileSet

@@ -12,9 +12,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from lowshot import __version__
-from lowshot.cli import bench, demo, encoders, galleries, listings, moving
-from lowshot.cli.tables import printable
+from lowshot.cli import bench, checking, demo, encoders, galleries, listings, moving
 from lowshot.errors import LowshotError
+from lowshot.text import printable
 
 # Newer releases of Typer carry click inside, older ones import it: either way its errors are this class's children.
 _UsageError: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
@@ -42,6 +42,7 @@ app.command()(encoders.train)
 app.command()(encoders.evaluate)
 app.command()(galleries.enroll)
 app.command()(galleries.identify)
+galleries.app.command()(checking.check)
 galleries.app.command()(moving.copy)
 galleries.app.command()(moving.export)
 galleries.app.command("import")(moving.import_)

@@ -10,7 +10,7 @@ import typer
 
 from lowshot.cli.arguments import JsonOption
 from lowshot.cli.progress import progress
-from lowshot.cli.tables import printable
+from lowshot.text import printable
 
 SourceArgument = Annotated[
     str, typer.Argument(metavar="SRC", help="The gallery's file, or milvus+http://host:port/collection.")

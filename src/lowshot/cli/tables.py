@@ -1,26 +1,13 @@
-"""Text and tables on the terminal."""
+"""Tables on the terminal."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+
+from lowshot.text import printable
 
 _NARROWEST = 60  # in fewer columns a table is a pile of single letters: then the terminal breaks its lines
 _WIDEST = 100_000  # no row is ever broken by a pipe or a file
-
-# Control characters, surrogates (bytes of a file name that are no text), and what breaks or turns lines around.
-_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def printable(text: object) -> str:
-    r"""Text as a terminal may get it: a name cannot color, move or overwrite what others print.
-
-    Example:
-        >>> from lowshot.cli.tables import printable
-        >>> print(printable("red\x1b[31m.png"))
-        red\x1b[31m.png
-    """
-    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

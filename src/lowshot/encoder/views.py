@@ -59,4 +59,5 @@ def _shifted(items: Pixels, axis: int, sign: int) -> Pixels:
     """Moved along an axis by whole pixels; beyond the edge the edge goes on."""
     size = items.shape[axis]
     step = sign * max(1, round(_SHIFT * size))
-    return items.take(np.clip(np.arange(size) + step, 0, size - 1), axis=axis)
+    moved: Pixels = items.take(np.clip(np.arange(size) + step, 0, size - 1), axis=axis)
+    return moved

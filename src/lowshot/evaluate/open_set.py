@@ -181,7 +181,7 @@ def open_set(
         support_ND, few = features[support_WK.ravel()], learned * shots
         calibration = calibrate(recognizer, support_ND[:few], taught[:few], background)
         distances = recognizer.fit(support_ND, taught).distances(features[np.append(known_N, unknown_N)])
-        answers.append(_answered(calibration.probabilities(distances), truth_N))
+        answers.append(_answered(distances, calibration.probabilities(distances), truth_N))
     figures = _figures(*map(np.stack, zip(*answers, strict=True)))
     return OpenSetResult(
         **figures,
@@ -268,11 +268,11 @@ def _panel(axes: Any, result: OpenSetResult) -> None:
     axes.legend(loc="upper left", frameon=False)
 
 
-def _answered(scores_MW: Floats, truth_N: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+def _answered(distances_MW: Floats, scores_MW: Floats, truth_N: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
     """Of each answer: P(known), the best class's probability, whether that is right, the confidence, and whether *it* is."""
     known_M, best_M = scores_MW.sum(axis=1), scores_MW.max(axis=1)
     named_M = known_M >= 0.5
-    own_M = scores_MW.argmax(axis=1) == np.append(truth_N, np.full(len(known_M) - len(truth_N), -1))
+    own_M = distances_MW.argmin(axis=1) == np.append(truth_N, np.full(len(known_M) - len(truth_N), -1))
     stranger_M = np.arange(len(known_M)) >= len(truth_N)
     right_M = np.where(named_M, own_M, stranger_M)
     return known_M, best_M, own_M, np.where(named_M, best_M, 1 - known_M), right_M

@@ -24,13 +24,12 @@ from lowshot.gallery.findings import (
 )
 from lowshot.gallery.index import Held, Ints
 from lowshot.gallery.shots import Shots, curve, extrapolated, lone, stand_in, stretched
-from lowshot.recognize import NearestNeighbors, NearestPrototype
+from lowshot.recognize.choice import recognizer_named
 from lowshot.recognize.examples import ExampleKeeper
 from lowshot.recognize.held_out import HeldOut, in_turn, join
-from lowshot.recognize.recognizer import Recognizer
 
 _WORK = 200_000_000  # distances worth computing to look at examples one by one
-_LEARNED = 2_000_000  # examples worth learning for it, in all folds
+_LEARNED = 1_000_000  # examples worth learning for it, in all folds
 _ASKED = 20_000  # examples looked at, at most
 
 
@@ -40,6 +39,7 @@ class Check:
 
     Attributes:
         examples, classes: how many are enrolled.
+        recognizer: how they were compared.
         asked: examples that were held out in turn, one by one; in a large gallery, a random part of them.
         accuracy: expected with each number of examples of a class, see :class:`~lowshot.gallery.shots.Shots`.
         unknowns: how well classes that are not enrolled are told; None where nothing can be said.
@@ -52,6 +52,7 @@ class Check:
 
     examples: int
     classes: int
+    recognizer: str
     asked: int
     accuracy: tuple[Shots, ...]
     unknowns: Unknowns | None
@@ -92,17 +93,18 @@ class Checked(Protocol):
         """The picture file of an example. Raises GalleryError where none is kept."""
 
 
-def check(gallery: Checked, *, seed: int = 0, most: int = 20) -> Check:
+def check(gallery: Checked, *, recognizer: str | None = None, seed: int = 0, most: int = 20) -> Check:
     """Look for what is wrong with a gallery, and estimate how well it will do.
 
     Args:
         gallery: for instance a :class:`lowshot.Gallery`.
+        recognizer: how to compare, see :mod:`lowshot.recognize.choice`; None as the encoder's card says.
         seed: of what is drawn; the same seed finds the same.
         most: findings of each kind to list.
 
     Raises:
         GalleryError: nothing is enrolled.
-        ConfigError: ``most`` or ``seed`` is below 0.
+        ConfigError: ``most`` or ``seed`` is below 0, or there is no such recognizer.
 
     Example:
         >>> import tempfile, numpy as np
@@ -118,7 +120,8 @@ def check(gallery: Checked, *, seed: int = 0, most: int = 20) -> Check:
     held = gallery.held()
     if not len(held.ids):
         raise GalleryError(f"{gallery.place} is empty: enroll at least one example first")
-    return check_held(held, gallery.card, gallery.encoder.background(), gallery.original, seed=seed, most=most)
+    background = gallery.encoder.background()
+    return check_held(held, gallery.card, background, gallery.original, recognizer=recognizer, seed=seed, most=most)
 
 
 def check_held(
@@ -127,6 +130,7 @@ def check_held(
     background: tuple[Features, Ints] | None = None,
     original: Callable[[int], bytes] | None = None,
     *,
+    recognizer: str | None = None,
     seed: int = 0,
     most: int = 20,
 ) -> Check:
@@ -138,11 +142,14 @@ def check_held(
         background: features and classes of background items, see ``Encoder.background``; without them less can be said of
             a gallery of one example a class.
         original: gives the picture file of an example; without it duplicates are told by features alone.
+        recognizer, seed, most: as in :func:`check`.
     """
     if seed < 0 or most < 0:
         raise ConfigError(f"seed and most must be at least 0, not {seed} and {most}")
     classes, codes = np.unique(held.labels, return_inverse=True)
-    enrolled = Enrolled(held.ids, classes, codes.astype(np.int64), held.features, recognizer_of(card))
+    name = recognizer or card.compare
+    how = recognizer_named(name, card.distance, card.negative, background)
+    enrolled = Enrolled(held.ids, classes, codes.astype(np.int64), held.features, how)
     look = _look(enrolled, background, seed)
     twice = duplicates(held.ids, held.labels, enrolled.codes, held.features, background, original)
     wrong_in_all, wrong = mislabeled(enrolled, look.held, most)
@@ -150,6 +157,7 @@ def check_held(
     return Check(
         examples=len(held.ids),
         classes=len(classes),
+        recognizer=name,
         asked=len(look.held),
         accuracy=look.accuracy,
         unknowns=unknowns(look.held, look.lone, look.single, seed),
@@ -163,12 +171,6 @@ def check_held(
         notes=_notes(enrolled, look, background is not None),
         seed=seed,
     )
-
-
-def recognizer_of(card: Card) -> Recognizer:
-    """How features of an encoder are compared."""
-    kinds: dict[str, type[Recognizer]] = {"prototype": NearestPrototype, "neighbor": NearestNeighbors}
-    return kinds[card.compare](distance=card.distance, negative=card.negative)
 
 
 @dataclass(frozen=True, eq=False)

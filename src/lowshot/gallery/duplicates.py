@@ -1,19 +1,18 @@
 """Examples that are the same picture twice, or nearly.
 
-Shape suffixes: N examples, U different features, D features, P pairs.
+Shape suffixes: N examples, U different features, D features, P pairs, B planes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from lowshot.encoder import Features
 from lowshot.errors import GalleryError
@@ -22,9 +21,11 @@ from lowshot.gallery.index import Ints
 Doubles = NDArray[np.float64]
 
 _NEAR = 1 / 4  # of the median distance within a class
-_DIRECTIONS = 12  # in which candidates are sought: distances only shrink there, so none is overlooked
-_NEIGHBORS = 8  # candidates of each example
-_SAMPLE = 2000  # examples that tell the directions and the distances within classes
+_SAMPLE = 2000  # pairs that tell the distances within classes
+_ROUNDS = 8  # of planes
+_BESIDE = 4  # examples between the same planes, on average
+_COMPARED = 16  # of these, the next ones that an example is compared with
+_AT_ONCE = 1 << 14  # pairs compared at once
 _SHOWN = 100  # examples of a group whose pictures are read
 
 
@@ -97,31 +98,38 @@ def duplicates(
 def near_pairs(features_ND: Features, limit: float) -> tuple[Ints, Doubles]:
     """Rows of features no farther apart than a limit, (P, 2), and how far they are, (P,).
 
-    Not every such pair, but enough to join all that hang together: equal features are a chain, and of different ones those
-    are tried that are nearest in the directions in which features vary most. So the cost stays bounded where many are near.
+    Equal features are a chain. Of different ones those are compared that lie on the same side of many random planes
+    (Charikar 2002), several times with other planes: two are overlooked the more rarely, the nearer they are, and the cost
+    does not grow with the square of their number, nor where many are near.
     """
     different_UD, first_U, kind_N = np.unique(features_ND, axis=0, return_index=True, return_inverse=True)
-    again = np.flatnonzero(first_U[kind_N] != np.arange(len(kind_N)))
-    equal_P2 = np.stack([first_U[kind_N[again]], again], axis=1)
-    if limit <= 0 or len(different_UD) < 2:
-        return equal_P2, np.zeros(len(equal_P2))
-    flat = _projected(different_UD)
-    neighbors = min(_NEIGHBORS, len(flat))
-    # A little beyond the limit: the projection is rounded.
-    shown, to = cKDTree(flat).query(flat, neighbors, distance_upper_bound=limit * 1.001)
-    one, place = np.nonzero(np.isfinite(shown.reshape(len(flat), -1)))
-    pairs_P2 = np.stack([one, to.reshape(len(flat), -1)[one, place]], axis=1)
-    pairs_P2 = pairs_P2[pairs_P2[:, 0] != pairs_P2[:, 1]]
-    far_P = np.linalg.norm(different_UD[pairs_P2[:, 0]] - different_UD[pairs_P2[:, 1]], axis=1).astype(np.float64)
-    near = far_P <= limit
-    return np.concatenate([equal_P2, first_U[pairs_P2[near]]]), np.append(np.zeros(len(equal_P2)), far_P[near])
+    again = np.flatnonzero(first_U[kind_N.ravel()] != np.arange(len(features_ND)))
+    pairs, far = [np.stack([first_U[kind_N.ravel()[again]], again], axis=1)], [np.zeros(len(again))]
+    if limit > 0:
+        for some_P2 in _candidates(different_UD):
+            apart = np.linalg.norm(different_UD[some_P2[:, 0]] - different_UD[some_P2[:, 1]], axis=1)
+            near = apart <= limit
+            pairs.append(first_U[some_P2[near]])
+            far.append(apart[near].astype(np.float64))
+    return np.concatenate(pairs), np.concatenate(far)
 
 
-def _projected(features_ND: Features) -> Features:
-    """The features in the directions in which they vary most."""
-    some = features_ND[np.linspace(0, len(features_ND) - 1, min(_SAMPLE, len(features_ND))).astype(np.intp)]
-    directions = np.linalg.svd(some - some.mean(axis=0), full_matrices=False)[2][:_DIRECTIONS]
-    return np.asarray(features_ND @ directions.T, np.float32)
+def _candidates(features_UD: Features) -> Iterator[Ints]:
+    """Rows that may be near each other, some thousands at a time, (P, 2); some pairs come several times."""
+    rng = np.random.default_rng(0)
+    number, width = features_UD.shape
+    planes = int(np.clip(np.log2(max(number, 1) / _BESIDE), 0, 62))
+    for _ in range(_ROUNDS):
+        along_UB = features_UD @ rng.normal(size=(width, planes + 1)).astype(np.float32)
+        sides_UB = along_UB[:, :planes] > np.median(along_UB[:, :planes], axis=0)
+        side_U = sides_UB @ (1 << np.arange(planes, dtype=np.int64))
+        order = np.lexsort((along_UB[:, planes], side_U))
+        for beside in range(1, min(_COMPARED, number - 1) + 1):
+            one, other = order[:-beside], order[beside:]
+            together = np.flatnonzero(side_U[one] == side_U[other])
+            for start in range(0, len(together), _AT_ONCE):
+                some = together[start : start + _AT_ONCE]
+                yield np.stack([one[some], other[some]], axis=1)
 
 
 def _usual(features_ND: Features, codes_N: Ints) -> float | None:

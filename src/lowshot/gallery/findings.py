@@ -28,9 +28,10 @@ _AT_ONCE = 1 << 24  # distances in memory at once: 64 MB
 
 @dataclass(frozen=True)
 class Taken:
-    """An example that is taken for another class, and the nearest example there."""
+    """An example that is taken for another class: its id, its own label, and the id of the nearest example there."""
 
     id: int
+    label: str
     like: int
 
 
@@ -267,8 +268,8 @@ def _seen(enrolled: Enrolled, held: HeldOut, some: Rows, number: int) -> tuple[T
     """The clearest of some answers, with the nearest example of the class each was taken for."""
     some = some[np.lexsort((held.rows[some], (held.other - held.own)[some]))][:number]
     like = nearest_of(enrolled, held.rows[some], held.rival[some])
-    ids = enrolled.ids
-    return tuple(map(Taken, ids[held.rows[some]].tolist(), ids[like].tolist()))
+    ids, labels = enrolled.ids, enrolled.classes[enrolled.codes[held.rows[some]]]
+    return tuple(map(Taken, ids[held.rows[some]].tolist(), labels.tolist(), ids[like].tolist()))
 
 
 def _look_alikes(enrolled: Enrolled, lone: HeldOut, single: Features | None, most: int) -> tuple[int, list[Confused]]:

@@ -99,9 +99,9 @@ class Index(Protocol):
             top: nearest classes to name.
             calibration: from distances to probabilities.
             where: compare only with examples that have one of these values of each attribute.
-            gates: leave classes out of which every example has an unlikely value of an attribute; one that does not state it,
-                or has a value that the gate does not know, lets its class through. Where no class is left, the gates are
-                left out.
+            gates: leave classes out of which every example has an unlikely value of an attribute; one that does not state
+                it, or has a value that the gate does not know, lets its class through. Where no class is left, the gates
+                are left out.
             recognizer: how to compare, one that has learned nothing; None as the encoder's card says.
             shown: deciding examples to name.
 

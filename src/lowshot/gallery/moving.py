@@ -22,11 +22,8 @@ from lowshot.gallery.store import UNFINISHED, Row, Store, is_there, open_store, 
 
 Report = Callable[[int, int], None]  # is told how many examples are done, and of how many
 
-_BATCH, _ROW_GROUP = (
-    256,
-    4096,
-)  # examples in memory at once, and in a row group of Parquet, which is read faster when large
-_BATCH_BYTES = 1 << 25  # of their pictures
+_BATCH, _BATCH_BYTES = 256, 1 << 25  # examples and bytes of pictures in memory at once
+_ROW_GROUP = 4096  # examples in a row group of Parquet, which is read faster when it is large
 
 
 def copy(source: str | Path, target: str | Path, report: Report | None = None) -> int:

@@ -23,7 +23,7 @@ from lowshot.gallery.gallery import check_labels
 from lowshot.gallery.store import Row
 
 _PREFIX = "lowshot."
-_SEVERAL, _CHECKED = 256, 1 << 14  # rows read at once, with pictures and without
+_SEVERAL = 1024  # rows turned into Python objects at once
 
 
 @contextmanager
@@ -78,9 +78,7 @@ class Table:
     def check(self) -> None:
         """Look through all but the pictures. Raises GalleryError where something cannot be in a gallery."""
         last = 0
-        for batch in self._file.iter_batches(
-            _CHECKED, columns=["id", "label", "name", "attributes", "added", "feature"]
-        ):
+        for batch in self._batches(["id", "label", "name", "attributes", "added", "feature"]):
             if any(column.null_count for column in batch.columns):
                 raise self._strange("values are missing")
             ids = batch.column("id").to_numpy()
@@ -93,7 +91,7 @@ class Table:
 
     def rows(self, after: int = 0) -> Iterator[Row]:
         """The rows with a larger id than ``after``, of a file that passes the :meth:`check`."""
-        for batch in self._file.iter_batches(_SEVERAL):
+        for batch in self._batches():
             if batch.column("id")[-1].as_py() > after:
                 yield from (row for row in self._rows(batch) if (row.id or 0) > after)
 
@@ -105,6 +103,11 @@ class Table:
         )
         for feature, label, name, attributes, *others in zip(features, *columns, strict=True):
             yield Row(label, name, dict(attributes), feature, *others)
+
+    def _batches(self, columns: list[str] | None = None) -> Iterator[Any]:
+        """One row group after another: pyarrow's own iteration keeps what it has read."""
+        for group in range(self._file.num_row_groups):
+            yield from self._file.read_row_group(group, columns).to_batches(_SEVERAL)
 
     def _strange(self, why: str) -> GalleryError:
         return GalleryError(f"{self._path} is no Parquet file that `lowshot gallery export` made ({why}): export again")

@@ -25,7 +25,7 @@ _STEPS = (1, 2, 3, 4, 5, 7, 10, 15, 20)  # shots that are tried; an accuracy cha
 _DRAWS = 10
 _FEW, _MANY = 50, 500  # examples asked about, in each draw for each number of shots
 _WORK = 10_000_000  # distances worth computing for one of them
-_LEARNED = 400_000  # examples worth learning in all draws for one number of shots
+_LEARNED = 60_000  # examples worth learning in all draws for one number of shots
 _Z = 1.96  # of a 95 % interval
 
 
@@ -143,7 +143,7 @@ def wilson(share: float, number: float) -> tuple[float, float]:
     """
     middle = (share + _Z**2 / (2 * number)) / (1 + _Z**2 / number)
     half = _Z / (1 + _Z**2 / number) * np.sqrt(share * (1 - share) / number + _Z**2 / (4 * number**2))
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+    return float(np.clip(middle - half, 0, share)), float(np.clip(middle + half, share, 1))  # rounding aside
 
 
 def independent(right_Q: NDArray[np.float64], rows: Rows, codes_N: Ints) -> float:

@@ -18,7 +18,7 @@ from lowshot.recognize.distances import Distance, Floats
 from lowshot.recognize.linear_probe import LinearProbe
 from lowshot.recognize.neighbors import NearestNeighbors
 from lowshot.recognize.prototypes import NearestPrototype
-from lowshot.recognize.recognizer import Ints, Recognizer, encode
+from lowshot.recognize.recognizer import Ints, Recognizer
 from lowshot.recognize.simple_shot import SimpleShot
 from lowshot.recognize.whitened import WhitenedPrototype, Whitening
 
@@ -27,7 +27,7 @@ Background = tuple[Floats, Ints]  # features and classes, as ``Encoder.backgroun
 
 _FOLDS = 5  # the examples of a class are held out in so many turns
 _HELD_OUT = 500  # examples asked in all, at most
-_FEWEST = 10  # examples that must be held out before another than the default is chosen
+_FEWEST = 20  # examples that must be held out before another than the default is chosen
 _LARGEST = 2000  # examples of a gallery that is asked
 _SLOWEST = 20_000  # examples × classes from which logistic regression is not tried
 
@@ -140,8 +140,8 @@ def choose(
     answers with probabilities. Examples of one class are right or wrong together: the standard error is the larger one of
     that between examples and that between classes. ``benchmarks/recognizers.py`` measures what the choice is worth.
 
-    The default stays where it names every held-out example rightly, where fewer than ten examples of two classes can be held
-    out, so wherever every class has one example, and in galleries of more than 2000 examples.
+    The default stays where it names every held-out example rightly, where fewer than twenty examples of two classes can be
+    held out, so wherever every class has one example, and in galleries of more than 2000 examples.
 
     Args:
         X, y: features (N, D) and labels (N,) of the enrolled examples.
@@ -156,13 +156,15 @@ def choose(
         ShapeError: features or labels that no recognizer can learn.
 
     Example:
-        >>> left_and_right = np.array([[-9.0], [9.0], [-9.1], [9.1], [-9.2], [9.2], [-1.0], [1.0], [-1.1], [1.1]])
-        >>> choose(left_and_right, [*"aaaaaabbbb"], candidates=["neighbor"], distance="euclidean").name
+        >>> y = np.repeat([1, 2, 3, 4], 6)
+        >>> both_sides = 4.0 * y * np.tile([-1, 1], 12) + np.tile([0, 0, 0.1, 0.1, 0.2, 0.2], 4)
+        >>> choose(both_sides[:, None], y, candidates=["neighbor"], distance="euclidean").name
         'neighbor'
     """
-    features_ND, codes_N = np.asarray(X, np.float32), encode(y)[1]
+    examples = NearestNeighbors().fit(X, y)  # refuses what cannot be learned
+    features_ND, codes_N = examples.features_, examples.codes_
     left_out = set() if background is not None else set(_OF_BACKGROUND)
-    if len(codes_N) * (codes_N.max(initial=-1) + 1) > _SLOWEST:
+    if len(codes_N) * len(examples.classes_) > _SLOWEST:
         left_out.add("logistic")
     names = dict.fromkeys([default, *(name for name in candidates if name not in left_out)])
     asked = {name: recognizer_named(name, distance, negative, background) for name in names}
@@ -231,9 +233,14 @@ def _losses(distances_MC: Floats, codes_M: Ints) -> Doubles:
 
 
 def _surely_less(losses_M: Doubles, other_M: Doubles, codes_M: Ints) -> bool:
-    """Whether the mean is lower by more than a standard error of the difference, between examples and between classes."""
+    """Whether the mean is lower by more than a standard error of the difference, between examples and between classes.
+
+    Where classes are few their standard error is itself luck: it counts for as much more as in Student's distribution.
+    """
+    from scipy.stats import norm, t
+
     less_M = other_M - losses_M
     counts_C = np.bincount(codes_M)
     less_C = (np.bincount(codes_M, less_M) / np.maximum(counts_C, 1))[counts_C > 0]
     error = max(each.std(ddof=1) / np.sqrt(len(each)) for each in (less_M, less_C))
-    return bool(less_M.mean() > error)
+    return bool(less_M.mean() > t.ppf(norm.cdf(1), len(less_C) - 1) * error)

@@ -5,6 +5,8 @@ Shape suffixes: N examples, C classes, Q queries, D features, S dimensions of th
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,7 +74,9 @@ class LinearProbe(ExampleKeeper):
         examples_ND = unit(self.features_).astype(np.float64)
         # The weights are sums of examples. Where these are fewer than features, their span has room for every solution.
         span_DS = np.linalg.qr(examples_ND.T)[0] if len(examples_ND) < self.n_features_in_ else None
-        model.fit(examples_ND if span_DS is None else examples_ND @ span_DS, self.codes_)
+        with warnings.catch_warnings():  # few examples a class are what this is for, no regression that went astray
+            warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+            model.fit(examples_ND if span_DS is None else examples_ND @ span_DS, self.codes_)
         shares = np.array([[-0.5], [0.5]]) if classes == 2 else np.eye(classes)
         weights = model.coef_ if span_DS is None else model.coef_ @ span_DS.T
         self.coef_, self.intercept_ = shares @ weights, shares @ model.intercept_

@@ -62,13 +62,15 @@ class Calibration:
 
     Attributes:
         evidence: the logarithm of how much likelier a distance of 0 is genuine than an impostor's.
-        sharpness: how fast that falls with the distance; 0 where distances tell nothing.
+        sharpness: how fast that falls with the distance; 0 where the nearest distance does not tell known from unknown.
+        contrast: how fast the logarithm of a class's probability falls with its distance, compared with other classes.
         typical, spread: mean and scale of the genuine distances, as those of a logistic distribution.
         genuine, impostors: how many items this was learned from, compared with their own class and with others alone.
     """
 
     evidence: float
     sharpness: float
+    contrast: float
     typical: float
     spread: float
     genuine: int
@@ -90,7 +92,7 @@ class Calibration:
         """
         nearest_Q = distances_QC.min(axis=1)
         scores: Floats = nearest_Q[:, None] - distances_QC  # one array for all: a row may hold a million classes
-        scores *= np.float32(_CONTRAST * self.sharpness)
+        scores *= np.float32(self.contrast)
         np.exp(scores, out=scores)
         share_Q = self._known(nearest_Q, classes or distances_QC.shape[1]) / scores.sum(axis=1)
         scores *= share_Q.astype(np.float32)[:, None]
@@ -116,11 +118,6 @@ class Calibration:
         farther = expit((self.typical - nearest) / self.spread)
         odds: NDArray[np.float64] = (ratio + (classes - 1) * farther) / classes
         return odds / (1 + odds)
-
-
-def _telling_nothing(genuine: int, impostors: int) -> Calibration:
-    """P(known) is 0.5 whatever comes: as likely as before."""
-    return Calibration(0.0, 0.0, float(np.finfo(np.float64).max), 1.0, genuine, impostors)
 
 
 def calibrate(
@@ -205,18 +202,27 @@ def fit(*sources: Trials) -> Calibration:
     """Learn from trials, in galleries of all their classes, of an eighth of them, and so on."""
     own = np.concatenate([source.genuine for source in sources]).astype(np.float64)
     weight = np.concatenate([np.full(len(source.genuine), source.weight) for source in sources])
+    between = np.concatenate([source.between for source in sources]).astype(np.float64)
     impostors = sum(int(np.isfinite(source.others).any(axis=1).sum()) for source in sources)
     outcomes = _Outcomes(*map(np.concatenate, zip(*_outcomes(sources), strict=True)))
     if not len(own) or not impostors or outcomes.nearest.std() < _SMALLEST:
-        return _telling_nothing(len(own), impostors)
+        return _undecided(0.0, len(own), impostors)
     typical = float(np.average(own, weights=weight))
-    deviation = float(np.sqrt(np.average(np.square(own - typical), weights=weight)))
-    spread = max(deviation * np.sqrt(3) / np.pi, 1e-3 * float(outcomes.nearest.std()))  # of a logistic distribution
+    variance = float(np.average(np.square(own - typical), weights=weight))
+    floor = 1e-3 * float(outcomes.nearest.std())
+    spread = max(np.sqrt(3 * variance) / np.pi, floor)  # of a logistic distribution
     target = np.where(outcomes.known, (len(own) + 1) / (len(own) + 2), 1 / (impostors + 2))
     evidence, sharpness = _regression(outcomes, target, typical, spread)
-    if not sharpness:  # impostors are no farther than the genuine
-        return _telling_nothing(len(own), impostors)
-    return Calibration(evidence, sharpness, typical, spread, len(own), impostors)
+    discriminant = 2 * float(between.mean() - typical) / (variance + float(between.var()) + floor**2)
+    contrast = max(0.0, _CONTRAST * sharpness, discriminant / 2)  # even where strangers stand as near as the own class
+    if not sharpness:
+        return _undecided(contrast, len(own), impostors)
+    return Calibration(evidence, sharpness, contrast, typical, spread, len(own), impostors)
+
+
+def _undecided(contrast: float, genuine: int, impostors: int) -> Calibration:
+    """P(known) is 0.5 whatever comes, as likely as before."""
+    return Calibration(0.0, 0.0, contrast, float(np.finfo(np.float64).max), 1.0, genuine, impostors)
 
 
 @dataclass(frozen=True)
