@@ -46,6 +46,7 @@ indexNode: {{port: {index}}}
 dataCoord: {{port: {data}}}
 dataNode: {{port: {sink}}}
 log: {{level: error}}
+quotaAndLimits: {{limits: {{maxCollectionNum: 1000, maxCollectionNumPerDB: 1000}}}}
 """
 ETCD = """
 name: one

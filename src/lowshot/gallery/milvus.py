@@ -4,9 +4,9 @@ How Milvus (2.3 and newer) is used:
 
 - The **examples** are one collection, their features indexed in cells (IVF) and compared as the encoder's card says. The
   **facts** are properties of that collection, which are changed all at once and read back at once.
-- **Files** that are kept, pictures and facts too long for a property, are cut into texts of a second collection, made with
-  the first file. They are written before the row or the property that refers to them, and removed after it: a crash leaves
-  no example without its picture, but perhaps a picture without an example. Those are swept away later.
+- **Files** that are kept, pictures and facts too long for a property, are cut into texts of a second collection. They are
+  written before the row or the property that refers to them, and removed after it: a crash leaves no example without its
+  picture, but perhaps a picture without an example. Those are swept away later.
 - **Ids** come in blocks of a thousand. A block is taken by giving the collection an alias with its number, which only one
   client can do, so ids are never given twice, nor again; a client that ends leaves the rest of its block unused.
 - **Reading** waits for what was written: every change leaves a new mark in the properties, and the first query that finds a
@@ -29,7 +29,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
     from lowshot.gallery.milvus_index import MilvusIndex
+
+Named = tuple[str, str]  # label and digest of an example: where two are the same, they show the same picture
 
 SCHEMES = ("milvus+http", "milvus+https")
 MOST_RESULTS = 16_384  # rows or neighbors that Milvus gives at once
@@ -65,6 +67,7 @@ _CHUNK, _PARTS = (
     1024,
 )  # bytes that are 65,532 characters as base64, of the 65,535 Milvus holds; and at most so many
 _REQUEST = 60 << 20  # bytes of one request; Milvus takes 64 MiB
+_TRIES = 100  # to take a block
 _UNSEEN = 10_000  # added examples remembered until Milvus shows them
 _PATIENCE = 30.0  # seconds until a query is given up
 _ORPHANED = 3600  # seconds after which a picture without example belongs to nobody
@@ -95,8 +98,7 @@ class MilvusStore:
         self._seen: dict[str, str] = {}  # the mark up to which all of a collection can be read
         self._free: list[int] = []  # ids of our block
         self._known = ""  # the mark up to which Milvus shows, or we remember, all that was added
-        self._unseen: dict[tuple[str, str], int] = {}  # ids of what we added, by label and digest
-        self._filed = False  # whether we know the collection of files to be there
+        self._unseen: dict[Named, int] = {}  # ids of what we added since
         self._swept = False
         self._features = 0  # of an example; known when the collection is ready
         if self._new is not None:
@@ -150,29 +152,28 @@ class MilvusStore:
         Where the same picture is there already under the same label, its id is given and nothing is changed. Raises
         GalleryError where an example is too large to be kept, or an id is taken.
         """
-        now = datetime.now(UTC)
         with self._lock, self._faults():
             self._use()
             for row in rows:
                 _check(row, self._features)
             known = self._same(rows)
-            ids: list[int] = []
-            new: dict[int, Row] = {}
-            fresh = iter(self._ids(rows, known))
-            for row in rows:
-                key = row.label, _hex(row.digest)
-                if row.id is not None or row.digest is None or key not in known:
-                    id = next(fresh) if row.id is None else row.id
-                    new[id] = row
-                    if row.digest is not None:
-                        known.setdefault(key, id)
-                    ids.append(id)
-                else:
-                    ids.append(known[key])
+            new = self._numbered([row for row in rows if row.id or row.digest is None or _named(row) not in known])
             if new:
                 self._sweep()
-                self._insert({id: _entry(id, row, now) for id, row in new.items()}, new)
-            return ids
+                self._insert(new)
+            at = {id(row): number for number, row in new.items()}
+            known = {_named(row): number for number, row in reversed(new.items())} | known
+            return [at.get(id(row)) or known[_named(row)] for row in rows]
+
+    def _numbered(self, rows: Sequence[Row]) -> dict[int, Row]:
+        """New examples by their ids; of the same picture under the same label, one."""
+        first: dict[Any, Row] = {}
+        for row in rows:
+            first.setdefault(id(row) if row.id or row.digest is None else _named(row), row)
+        new = dict(zip(self._ids(list(first.values())), first.values(), strict=True))
+        if len(new) < len(first):
+            raise GalleryError(f"{self._place} was given an id twice: nothing was added")
+        return new
 
     def remove(self, ids: Iterable[int]) -> int:
         """Remove examples, all or none; how many there were. Raises GalleryError where one is not there."""
@@ -348,36 +349,37 @@ class MilvusStore:
         yield first
         yield from rows
 
-    def _same(self, rows: Sequence[Row]) -> dict[tuple[str, str], int]:
-        """Ids of examples that may be the same as new ones, by label and digest. Raises GalleryError for a taken id."""
-        keys = list({_key(row.label, _hex(row.digest)) for row in rows if row.digest is not None})
-        given = [row.id for row in rows if row.id is not None]
-        mark = self._mark()
-        level = "Eventually"
+    def _same(self, rows: Sequence[Row]) -> dict[Named, int]:
+        """Ids of examples that may be the same as new ones. Raises GalleryError for an id that is taken."""
+        keys = list({_key(*_named(row)) for row in rows if row.digest is not None})
+        mark, level = self._mark(), "Eventually"
         if mark != self._known or len(self._unseen) > _UNSEEN:
-            self._unseen.clear()
-            self._known, level = mark, "Strong"
-        there = dict(self._unseen)
+            level = "Strong"
+        there: dict[Named, int] = {}
         for start in range(0, len(keys), MOST_RESULTS):
-            filter = f"key in {keys[start : start + MOST_RESULTS]}"
-            fields = ["id", "label", "digest"]
+            filter, fields = f"key in {keys[start : start + MOST_RESULTS]}", ["id", "label", "digest"]
             for found in self._query(self._name, filter, fields, MOST_RESULTS, level):
                 there.setdefault((found["label"], found["digest"]), found["id"])
-        for taken in self._of_ids(given, []):
+        if level == "Strong" and keys:
+            self._known = mark
+            self._unseen.clear()
+        for taken in self._of_ids([row.id for row in rows if row.id is not None], []):
             raise GalleryError(f"{self._place} has an example {taken['id']} already: nothing was added")
-        return there
+        return there | self._unseen
 
-    def _insert(self, entries: Mapping[int, dict[str, Any]], rows: Mapping[int, Row]) -> None:
-        """Write examples, their pictures first."""
-        self._check_request(list(entries.values()))
+    def _insert(self, rows: Mapping[int, Row]) -> None:
+        """Write examples under their ids, their pictures first."""
+        now = datetime.now(UTC)
+        entries = [_entry(id, row, now) for id, row in rows.items()]
+        self._check_request(entries)
         self._write({id: row.original for id, row in rows.items() if row.original is not None})
         # Sent once only: a request whose answer is lost may have been obeyed, and Milvus would take it twice.
-        self._use().insert(self._name, list(entries.values()), retry_times=0)
+        self._use().insert(self._name, entries, retry_times=0)
         unchanged = self._mark() == self._known
         mark = self._set({})
         if unchanged:
             self._known = mark
-            self._unseen |= {(row.label, _hex(row.digest)): id for id, row in rows.items() if row.digest is not None}
+            self._unseen |= {_named(row): id for id, row in rows.items() if row.digest is not None}
 
     def _remove(self, parts: Mapping[int, int]) -> None:
         """Remove examples by their ids, then their pictures of so many parts each."""
@@ -392,59 +394,59 @@ class MilvusStore:
                 f"{self._place} takes {_REQUEST >> 20} MiB at once, all or nothing, not {size >> 20} MiB: do it in parts"
             )
 
-    def _ids(self, rows: Sequence[Row], known: Mapping[tuple[str, str], int]) -> list[int]:
-        """Enough new ids, larger than those given."""
+    def _ids(self, rows: Sequence[Row]) -> list[int]:
+        """An id for each new example: the one it has, or one that was never given."""
         number = sum(row.id is None for row in rows)
-        given = max((row.id for row in rows if row.id is not None), default=0)
-        if given:
-            self._take_block(given)
-        if rows and all((row.label, _hex(row.digest)) in known for row in rows if row.id is None):
-            return []
+        if number < len(rows):
+            self._pass_over(max(row.id or 0 for row in rows))
         while len(self._free) < number:
-            first = self._take_block() * _BLOCK + 1
-            self._free += range(first, first + _BLOCK)
-        taken, self._free = self._free[:number], self._free[number:]
-        return taken
+            self._free += self._next_block()
+        taken, self._free = iter(self._free[:number]), self._free[number:]
+        return [next(taken) if row.id is None else row.id for row in rows]
 
-    def _take_block(self, up_to: int | None = None) -> int:
-        """Take the next block of ids; its number. Or see to it that no id up to one that is given is ever taken."""
-        prefix = f"{self._name}_ids_"
-        while True:
-            taken = sorted(int(alias.removeprefix(prefix)) for alias in self._aliases() if alias.startswith(prefix))
-            block = taken[-1] + 1 if taken else 0
-            if up_to is not None:
-                wanted = (up_to - 1) // _BLOCK
-                if wanted < block:
-                    self._free = [id for id in self._free if id > up_to]
-                    return wanted
-                block, self._free = wanted, []
-            if self._give_alias(f"{prefix}{block}"):
-                highest = max(int(alias.removeprefix(prefix)) for alias in self._aliases() if alias.startswith(prefix))
-                for old in taken if highest == block else [block]:
-                    with suppress(_milvus_error()):  # another client was faster
-                        self._use().drop_alias(f"{prefix}{old}", timeout=_PATIENCE)
-                if highest == block:
-                    return block
+    def _next_block(self) -> range:
+        """Ids that were never given, nor will be to another client."""
+        for _ in range(_TRIES):
+            block = self._highest_block() + 1
+            if self._take_block(block):
+                return range(block * _BLOCK + 1, (block + 1) * _BLOCK + 1)
+        raise GalleryError(f"{self._place} gives no ids, other clients are always faster: try again")
 
-    def _aliases(self) -> list[str]:
-        return list(self._use().describe_collection(self._name, timeout=_PATIENCE)["aliases"])
+    def _pass_over(self, id: int) -> None:
+        """See to it that no id up to this one is given any more."""
+        self._free = [free for free in self._free if free > id]
+        block = (id - 1) // _BLOCK
+        while self._highest_block() < block:
+            self._take_block(block)
 
-    def _give_alias(self, alias: str) -> bool:
-        """Whether the collection got it, and no other client was faster."""
+    def _take_block(self, block: int) -> bool:
+        """Whether a block is ours now. Blocks below the highest one are taken as well, though their aliases are gone."""
+        client = self._use()
         try:
-            self._use().create_alias(self._name, alias, timeout=_PATIENCE)
+            client.create_alias(self._name, f"{self._name}_ids_{block}", timeout=_PATIENCE)
         except _milvus_error() as error:
-            if "exist" not in str(error):
+            if "alias" not in str(error):
                 raise
-            return False
-        return True
+            return False  # another client was faster
+        highest = self._highest_block()
+        for old in self._blocks():
+            if old < highest:
+                with suppress(_milvus_error()):  # another client was faster
+                    client.drop_alias(f"{self._name}_ids_{old}", timeout=_PATIENCE)
+        return highest == block
+
+    def _highest_block(self) -> int:
+        return max(self._blocks(), default=-1)
+
+    def _blocks(self) -> list[int]:
+        prefix = f"{self._name}_ids_"
+        aliases = self._use().describe_collection(self._name, timeout=_PATIENCE)["aliases"]
+        return [int(alias.removeprefix(prefix)) for alias in aliases if alias.startswith(prefix)]
 
     # Files.
 
     def _write(self, contents: Mapping[int, bytes]) -> None:
         """Keep files under their numbers, in requests of not too many bytes."""
-        if contents and not self._filed:
-            self._make_files()
         batch: list[dict[str, Any]] = []
         now = int(time.time())
         for number, content in contents.items():
@@ -486,8 +488,6 @@ class MilvusStore:
         if self._swept:
             return
         self._swept = True
-        if not self._use().has_collection(self._files, timeout=_PATIENCE):
-            return
         # The first part of a picture is there once for each example that has one.
         first = f"file > 0 and id % {_PARTS} == 0"
         kept = int(self._query(self._files, first, ["count(*)"])[0]["count(*)"])
@@ -529,53 +529,36 @@ class MilvusStore:
 
     def _use(self) -> MilvusClient:
         """The client, with the collection there and loaded."""
-        if self._client is None:
-            raise GalleryError(f"{self._place} is closed: open it again")
+        client = self._connection()
         if not self._features:
             with self._lock:
                 if not self._features:
                     self._make()
-        return self._client
+        return client
 
     def _open(self) -> None:
         """Take the collection that is there. Raises GalleryError where it is no gallery, or was made by another just now."""
-        client = self._client
-        assert client is not None
-        described = client.describe_collection(self._name, timeout=_PATIENCE)
-        kind = described["description"]
+        described = self._connection().describe_collection(self._name, timeout=_PATIENCE)
+        kind, properties = described["description"], described["properties"]
         if kind != _FORMAT:
             raise GalleryError(
                 f"{self._place} has {kind!r}, this lowshot reads {_FORMAT!r}: use the one that made it"
                 if kind.startswith(_FORMAT.rstrip("0123456789"))
                 else f"{self._place} is a collection of something else: give another name"
             )
-        facts = self._facts(described["properties"])
-        if self._new is not None and not facts.items() >= self._new.items():
+        self._serve(_card(self._place, {"card": properties.get(_FACT + "card", "").removeprefix(_TEXT)}))
+        if self._new is not None and not self._facts(properties).items() >= self._new.items():
             raise GalleryError(f"another process has made {self._place} meanwhile: open it again")
-        self._serve(_card(self._place, facts))
 
     def _make(self) -> None:
-        """Make the collection, with the facts, at once."""
-        from pymilvus import DataType
-
-        client, facts = self._client, self._new
-        assert client is not None and facts is not None
-        card = _card(self._place, facts)
-        schema = client.create_schema(auto_id=False, enable_dynamic_field=False, description=_FORMAT)
-        schema.add_field("id", DataType.INT64, is_primary=True)
-        schema.add_field("label", DataType.VARCHAR, max_length=_BYTES["label"])
-        schema.add_field("name", DataType.VARCHAR, max_length=_BYTES["name"])
-        schema.add_field("attributes", DataType.JSON)
-        schema.add_field("added", DataType.INT64)  # milliseconds since 1970
-        schema.add_field("digest", DataType.VARCHAR, max_length=_BYTES["digest"])
-        schema.add_field("key", DataType.INT64)  # of label and digest, quick to look up
-        schema.add_field("parts", DataType.INT64)  # of the picture, 0 where none is kept
-        schema.add_field("feature", DataType.FLOAT_VECTOR, dim=card.features)
+        """Make the collections; with that of the examples, and its facts, there is a gallery."""
+        client, facts = self._connection(), self._new or {}
         kept = {_FACT + name: _TEXT + text for name, text in facts.items()}
+        card = _card(self._place, facts)
+        given: dict[str, Any] = {"consistency_level": "Session", "timeout": _PATIENCE}
+        client.create_collection(self._files, schema=_files_schema(), **given)
         try:
-            client.create_collection(
-                self._name, schema=schema, consistency_level="Session", properties=kept, timeout=_PATIENCE
-            )
+            client.create_collection(self._name, schema=_examples_schema(card.features), properties=kept, **given)
         except _milvus_error():
             if not client.has_collection(self._name, timeout=_PATIENCE):
                 raise
@@ -584,47 +567,30 @@ class MilvusStore:
             self._serve(card)
 
     def _serve(self, card: Card) -> None:
-        """Have Milvus index the examples, where it does not yet, and load them."""
-        client = self._client
-        assert client is not None
-        if not client.list_indexes(self._name):
-            indexes = client.prepare_index_params()
-            metric = _METRICS[card.distance]
-            indexes.add_index("feature", index_type="IVF_FLAT", metric_type=metric, params={"nlist": _CELLS})
-            indexes.add_index("label", index_type="Trie")
-            client.create_index(self._name, indexes, sync=False, timeout=_PATIENCE)
-        client.load_collection(self._name, timeout=_PATIENCE)
+        """Have Milvus index the collections, where it does not yet, and load them."""
+        client = self._connection()
+        indexes = {
+            self._name: {"feature": ("IVF_FLAT", _METRICS[card.distance], {"nlist": _CELLS}), "label": ("Trie",)}
+        }
+        indexes |= {self._files: {"never": ("FLAT", "L2", {})}}
+        for collection, fields in indexes.items():
+            if not client.list_indexes(collection):
+                made = client.prepare_index_params()
+                for field, of in fields.items():
+                    made.add_index(field, **dict(zip(("index_type", "metric_type", "params"), of, strict=False)))
+                client.create_index(collection, made, sync=False, timeout=_PATIENCE)
+            client.load_collection(collection, _async=True, timeout=_PATIENCE)
+        for collection in indexes:
+            client.load_collection(collection, timeout=_PATIENCE)
         self._features = card.features
 
-    def _make_files(self) -> None:
-        """The collection of files, where it is not there yet."""
-        from pymilvus import DataType
+    def _connection(self) -> MilvusClient:
+        if self._client is None:
+            raise GalleryError(f"{self._place} is closed: open it again")
+        return self._client
 
-        client = self._use()
-        schema = client.create_schema(auto_id=False, enable_dynamic_field=False, description=f"files of a {_FORMAT}")
-        schema.add_field("id", DataType.INT64, is_primary=True)
-        schema.add_field("file", DataType.INT64)
-        schema.add_field("written", DataType.INT64)  # seconds since 1970
-        schema.add_field("content", DataType.VARCHAR, max_length=65_535)
-        schema.add_field("never", DataType.FLOAT_VECTOR, dim=2)
-        indexes = client.prepare_index_params()
-        indexes.add_index("never", index_type="FLAT", metric_type="L2")
-        client.create_collection(self._files, schema=schema, consistency_level="Session", timeout=_PATIENCE)
-        client.create_index(self._files, indexes, sync=False, timeout=_PATIENCE)
-        client.load_collection(self._files, timeout=_PATIENCE)
-        self._filed = True
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        """Milvus's errors in the user's words."""
-        import grpc
-
-        try:
-            yield
-        except (_milvus_error(), grpc.RpcError) as error:
-            raise _translated(self._place, error) from None
-        except UnicodeEncodeError as error:  # what Milvus cannot hold is not there either
-            raise GalleryError(f"{self._place} holds nothing of that kind: {error}") from None
+    def _faults(self) -> AbstractContextManager[None]:
+        return _faults(self._place)
 
 
 def is_there(address: str) -> bool:
@@ -632,9 +598,8 @@ def is_there(address: str) -> bool:
     place, name, options = _parsed(address)
     client = _connected(place, options)
     try:
-        return bool(client.has_collection(name, timeout=_PATIENCE))
-    except _milvus_error() as error:
-        raise _translated(place, error) from None
+        with _faults(place):
+            return bool(client.has_collection(name, timeout=_PATIENCE))
     finally:
         client.close()
 
@@ -671,10 +636,8 @@ def _connected(place: str, options: Mapping[str, str]) -> MilvusClient:
     except ImportError:
         raise ConfigError("galleries on Milvus need pymilvus: pip install 'lowshot[milvus]'") from None
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it prints what it raises, with its traceback
-    try:
+    with _faults(place):
         return MilvusClient(**options, timeout=_PATIENCE / 3)
-    except _milvus_error() as error:
-        raise _translated(place, error) from None
 
 
 def _milvus_error() -> type[Exception]:
@@ -682,6 +645,19 @@ def _milvus_error() -> type[Exception]:
 
     kind: type[Exception] = MilvusException
     return kind
+
+
+@contextmanager
+def _faults(place: str) -> Iterator[None]:
+    """Milvus's errors in the user's words."""
+    import grpc
+
+    try:
+        yield
+    except (_milvus_error(), grpc.RpcError) as error:
+        raise _translated(place, error) from None
+    except UnicodeEncodeError as error:  # what Milvus cannot hold is not there either
+        raise GalleryError(f"{place} holds nothing of that kind: {error}") from None
 
 
 def _translated(place: str, error: Exception) -> GalleryError:
@@ -693,6 +669,34 @@ def _translated(place: str, error: Exception) -> GalleryError:
             f"{place} does not let you in: give milvus+http://user:password@host:port/collection ({said})"
         )
     return GalleryError(f"{place} cannot be used: {said}")
+
+
+def _examples_schema(features: int) -> Any:
+    from pymilvus import DataType, MilvusClient
+
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False, description=_FORMAT)
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("label", DataType.VARCHAR, max_length=_BYTES["label"])
+    schema.add_field("name", DataType.VARCHAR, max_length=_BYTES["name"])
+    schema.add_field("attributes", DataType.JSON)
+    schema.add_field("added", DataType.INT64)  # milliseconds since 1970
+    schema.add_field("digest", DataType.VARCHAR, max_length=_BYTES["digest"])
+    schema.add_field("key", DataType.INT64)  # of label and digest, quick to look up
+    schema.add_field("parts", DataType.INT64)  # of the picture, 0 where none is kept
+    schema.add_field("feature", DataType.FLOAT_VECTOR, dim=features)
+    return schema
+
+
+def _files_schema() -> Any:
+    from pymilvus import DataType, MilvusClient
+
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False, description=f"files of a {_FORMAT}")
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("file", DataType.INT64)
+    schema.add_field("written", DataType.INT64)  # seconds since 1970
+    schema.add_field("content", DataType.VARCHAR, max_length=65_535)
+    schema.add_field("never", DataType.FLOAT_VECTOR, dim=2)
+    return schema
 
 
 def _card(place: str, facts: Mapping[str, str]) -> Card:
@@ -749,7 +753,7 @@ def _entry(id: int, row: Row, now: datetime) -> dict[str, Any]:
         "attributes": dict(row.attributes),
         "added": added // timedelta(milliseconds=1),
         "digest": _hex(row.digest),
-        "key": _key(row.label, _hex(row.digest)),
+        "key": _key(*_named(row)),
         "parts": 0 if row.original is None else _parts(row.original),
         "feature": row.feature,
     }
@@ -763,6 +767,10 @@ def _size(entry: Mapping[str, Any]) -> int:
 
 def _hex(digest: bytes | None) -> str:
     return "" if digest is None else digest.hex()
+
+
+def _named(row: Row) -> Named:
+    return row.label, _hex(row.digest)
 
 
 def _key(label: str, digest: str) -> int:

@@ -90,7 +90,7 @@ class MilvusIndex:
                     gates=of_these,
                     recognizer=recognizer,
                     shown=shown,
-                    classes=max(classes, len(near)) if filter or len(near) < classes else None,
+                    classes=max(classes, len(near)),
                 )
                 answers.update(zip(some.tolist(), compared, strict=True))
         return [answers[row] for row in range(len(queries_QD))]
@@ -153,7 +153,7 @@ class MilvusIndex:
         if labels:
             rows = self._of(labels, fields)
         else:
-            stated = " or ".join(f"exists attributes[{quoted(attribute)}]" for attribute in where or {})
+            stated = " or ".join(f"exists attributes[{quoted(attribute)}]" for attribute in where or {} if attribute)
             rows = self._store.query(stated, fields, _NEIGHBORS) or self._store.query("", fields, _NEIGHBORS)
         mirror = Mirror(self._card, _Some(self._store.place, rows))
         mirror.follow()
