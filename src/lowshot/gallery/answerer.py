@@ -76,6 +76,12 @@ class Answerer:
         names = self._store.names({id for each in compared for id, _ in each.examples})
         return [_answer(each, names, learned.recognizer, _passed(kept, row)) for row, each in enumerate(compared)]
 
+    @property
+    def recognizer(self) -> str:
+        """The name of the recognizer in use."""
+        with self._lock:
+            return self._learned().recognizer
+
     def calibrate(self, recognizer: str, queries: tuple[Features, list[Any]] | None) -> Learned:
         """See :meth:`Gallery.calibrate <lowshot.gallery.Gallery.calibrate>`."""
         with self._lock:

@@ -89,6 +89,10 @@ class Checked(Protocol):
     def encoder(self) -> Encoder:
         """Whose background stands in where a gallery is too small."""
 
+    @property
+    def recognizer(self) -> str:
+        """How it compares."""
+
     def held(self) -> Held:
         """The examples."""
 
@@ -106,7 +110,7 @@ def check(
 
     Args:
         gallery: for instance a :class:`lowshot.Gallery`.
-        recognizer: how to compare, see :mod:`lowshot.recognize.choice`; None as the encoder's card says.
+        recognizer: how to compare, see :mod:`lowshot.recognize.choice`; None as the gallery does.
         gate_recall: asked of gates.
         seed: of what is drawn; the same seed finds the same.
         most: findings of each kind to list.
@@ -129,8 +133,8 @@ def check(
     held = gallery.held()
     if not len(held.ids):
         raise GalleryError(f"{gallery.place} is empty: enroll at least one example first")
-    background = gallery.encoder.background()
-    found = check_held(held, gallery.card, background, gallery.original, recognizer=recognizer, seed=seed, most=most)
+    background, name = gallery.encoder.background(), recognizer or gallery.recognizer
+    found = check_held(held, gallery.card, background, gallery.original, recognizer=name, seed=seed, most=most)
     return replace(found, gates=gallery.gate_reports(gate_recall))
 
 

@@ -387,6 +387,11 @@ class Gallery:
         labels = np.array(background.classes)[background.labels]
         return self._answerer.train_gate(attribute, (features, background.values(attribute).tolist(), labels))
 
+    @property
+    def recognizer(self) -> str:
+        """How queries are compared, see :mod:`lowshot.recognize.choice`. Raises GalleryError where nothing is enrolled."""
+        return self._answerer.recognizer
+
     def gate_reports(self, recall: float = 0.99) -> dict[str, GateReport]:
         """What a gate trained on the gallery would be worth, for each attribute that enough examples share."""
         return self._answerer.gate_reports(recall)
