@@ -260,7 +260,8 @@ def _gates(check: Check) -> str:
         for attribute, each in check.gates.items()
     )
     return f"""<h2>Gates</h2><p>What it would save to predict an attribute first, and to compare a picture only
-with classes of likely values. A gate keeps as many values as the recall asked for takes: where little can be predicted, little is saved.</p>
+with classes of likely values. A gate keeps as many values as the recall asked for takes: where little can be predicted,
+little is saved.</p>
 <table><tr><th>attribute</th><th>first guess right</th><th>true value kept</th><th>values kept</th><th>comparisons saved</th>
 </tr>{rows}</table>"""
 
