@@ -14,7 +14,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from runpy import run_path
 
@@ -84,12 +83,11 @@ def shelf() -> None:
     """The very garment, with and without a gate by its kind."""
     changed = run_path(str(Path(__file__).parents[1] / "examples" / "shop.py"))["changed"]
     encoder = Encoder.load("photos")
-    plain, kinds = load("clothing:test"), load("clothing:train", encoder.card.form)
-    garments = replace(plain, labels=np.arange(len(plain)), classes=plain.names)
+    garments, catalog = load("clothing:test").with_own_classes(), load("clothing:train", encoder.card.form)
     queries = encoder.embed_pictures([changed(item) for item in garments.items])
     with opened(encoder) as gallery:
         gallery.enroll_examples(garments)
-        gallery.train_gate("category", kinds)
+        gallery.train_gate("category", catalog.with_own_classes())
         for gate in ((), ("category",)):
             answers = gallery.identify_features(queries, top=1, gate=gate)
             right = [answer.candidates[0].label == name for answer, name in zip(answers, garments.classes, strict=True)]

@@ -1,14 +1,15 @@
 """A shop's shelf: find a garment from one photograph of each, comparing only with garments of its likely kinds.
 
-    python examples/shop.py [--items 372]
+    python examples/shop.py [--items 372] [--catalog clothing:train]
 
 The photographs say of what kind a garment is, but none shows a garment a second time. So the shelf is asked with **changed
 copies** of its photographs: mirrored, turned, cut, darker and bluer. Another photograph of a garment is harder than that.
-What kind a photograph shows is predicted from the shelf itself, by a classifier that the gallery trains when it is asked.
+What kind a photograph shows is predicted by a classifier that learns from other photographs, the catalog.
 """
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,14 @@ from lowshot import Answer, Encoder, Gallery, load
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--items", type=int, default=372, help="garments on the shelf, at most 372")
+parser.add_argument("--catalog", default="clothing:train", help="photographs that say what kind they show")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Five photographs of each kind first, then one of each garment."""
     chosen = parser.parse_args(arguments)
     encoder = Encoder.load("photos")
-    catalog, garments = load("clothing:validation"), load("clothing:test")
+    catalog, garments = load(chosen.catalog, encoder.card.form), load("clothing:test")
     garments = garments.take(np.random.default_rng(0).permutation(len(garments))[: chosen.items])
     kinds = garments.attributes["category"].tolist()
     with tempfile.TemporaryDirectory() as folder:
@@ -35,16 +37,18 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{len(kinds)} garments, five photographs of each of ten kinds: {right(answers, kinds):.1%} right")
 
         with Gallery.open(Path(folder) / "shelf.gallery", encoder, create=True) as gallery:
-            labels = list(garments.names)
-            gallery.enroll(list(garments.items), labels, labels, [{"category": kind} for kind in kinds])
+            gallery.enroll_examples(garments.with_own_classes())
+            gallery.train_gate("category", catalog.with_own_classes())
             asked = encoder.embed_pictures([changed(item) for item in garments.items])
             for gate in ([], ["category"]):
                 answers = gallery.identify_features(asked, top=1, gate=gate)
                 compared = np.mean([answer.compared for answer in answers])
-                print(f"changed photographs, gate {gate}: {right(answers, labels):.1%} found, {compared:.0f} compared")
+                print(
+                    f"changed photographs, gate {gate}: {right(answers, garments.names):.1%} found, {compared:.0f} compared"
+                )
 
 
-def right(answers: list[Answer], truth: list[str]) -> float:
+def right(answers: list[Answer], truth: Sequence[str]) -> float:
     """How often the likeliest class is the true one."""
     return float(np.mean([answer.candidates[0].label == name for answer, name in zip(answers, truth, strict=True)]))
 

@@ -85,6 +85,24 @@ def _pictures(folder: Path) -> None:
             _picture(likeness + rng.normal(0, 20, likeness.shape)).save(folder / label / f"{i}.jpg")
         if label == "photos/new model":
             _picture(likeness).save(folder / "new.jpg")
+    _socks(folder / "socks")
+
+
+def _socks(folder: Path) -> None:
+    """A table of forty red or blue socks, and labeled pictures of one of them and of a glove."""
+    rng = np.random.default_rng(1)
+    (folder / "labeled" / "sock 0").mkdir(parents=True)
+    (folder / "labeled" / "glove").mkdir()
+    rows = ["path,label,color"]
+    for i in range(40):
+        color = "red" if i % 2 else "blue"
+        likeness = rng.integers(0, 90, (6, 8, 3)) + np.array([160, 0, 0] if i % 2 else [0, 0, 160])
+        _picture(likeness).save(folder / f"{i}.jpg")
+        rows.append(f"{i}.jpg,sock {i},{color}")
+        if i < 2:
+            name = ["sock 0", "glove"][i]
+            _picture(likeness + rng.normal(0, 20, likeness.shape)).save(folder / "labeled" / name / "1.jpg")
+    (folder / "socks.csv").write_text("\n".join(rows))
 
 
 def _picture(pixels: np.ndarray) -> Image.Image:

@@ -174,6 +174,20 @@ def test_with_at_most_keeps_what_with_at_least_leaves_out(examples: Examples, nu
     assert sorted(small.classes + large) == sorted(examples.classes)
 
 
+@given(example_sets())
+def test_items_as_classes(examples: Examples) -> None:
+    own = examples.with_own_classes()
+    assert own.classes == own.names == examples.names
+    assert own.labels.tolist() == list(range(len(examples)))
+    assert np.array_equal(own.items, examples.items)
+
+
+def test_items_of_one_name_are_no_classes() -> None:
+    twice = Examples(np.zeros((2, 1, 1, 1), np.uint8), np.array([0, 0]), ("a",), names=("x", "x"))
+    with pytest.raises(DataError, match="given twice"):
+        twice.with_own_classes()
+
+
 @given(example_sets(side=3))
 def test_rotations_are_classes_of_their_own(examples: Examples) -> None:
     turned = examples.with_rotations()

@@ -17,6 +17,7 @@ from lowshot.gallery.check_page import check_page
 from lowshot.gallery.duplicates import Duplicates
 from lowshot.gallery.findings import Confused, Gain, Mislabeled, Taken, Unknowns
 from lowshot.gallery.shots import Shots
+from lowshot.recognize.gate import GateReport
 
 EVIL = "<script>alert(1)</script>\x1b\"'&/x"
 
@@ -36,6 +37,7 @@ def found(number: int = 1, accuracy: tuple[Shots, ...] = ()) -> Check:
         duplicates=(Duplicates(tuple(range(9)), ("a",) * 8 + (EVIL,), True, 0.0),) * number,
         duplicates_in_all=number,
         gains=(Gain(EVIL, 1, 0.0123),) * number,
+        gates={EVIL: GateReport(0.99, 12, 12, 3, 0.9, 0.995, 0.98, 1.0, 1.2, 0.4)} if number else {},
         notes=(EVIL,),
         seed=3,
     )
@@ -83,6 +85,7 @@ def test_every_finding_is_there() -> None:
     assert "9 times, under different labels" in text and "the same file" in text and "and 5 more" in text
     assert "2 of 4 examples" in text and "+1.23 points" in text and "1 class," in text
     assert re.findall(r"<strong.*?>(.*?)</strong>", text) == ["90%", "80%", "10", "1", "1"]
+    assert "1.2 of 3" in text and "60%" in text
     assert "The 1 gravest of 10" in text and "scale from 70% to 100%" in text
 
 

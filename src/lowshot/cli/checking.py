@@ -29,6 +29,7 @@ def check(
     page: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a report with the pictures side by side.")
     ] = None,
+    gate_recall: Annotated[float, typer.Option(help="How often a gate must keep the true value.")] = 0.99,
     most: Annotated[int, typer.Option(min=1, help="Findings of each kind to list.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Of the examples that are held out.")] = 0,
     as_json: JsonOption = False,
@@ -44,7 +45,7 @@ def check(
     if page is not None:
         check_writable(page, "--html")
     with Gallery.open(gallery, encoder) as opened:
-        found = checked(opened, seed=seed, most=most)
+        found = checked(opened, gate_recall=gate_recall, seed=seed, most=most)
         names = {each.id: each.name for each in opened.examples()}
         if page is not None:
             from lowshot.gallery.check_page import check_page
@@ -117,6 +118,21 @@ def _print(found: Check, names: dict[int, str]) -> None:
         ("class", "examples now", "gain"),
         [(each.label, str(each.examples), f"{100 * each.gain:+.2f} points") for each in found.gains],
     )
+    if found.gates:
+        _section(
+            "gates",
+            ("attribute", "first guess right", "true value kept", "values kept", "comparisons saved"),
+            [
+                (
+                    name,
+                    f"{each.accuracy:.0%}",
+                    f"{each.recall:.1%}",
+                    f"{each.kept:.1f} of {each.values}",
+                    f"{1 - each.compared:.0%}",
+                )
+                for name, each in found.gates.items()
+            ],
+        )
 
 
 def _section(title: str, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

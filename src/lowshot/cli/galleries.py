@@ -212,6 +212,24 @@ def calibrate(
             print(printable(f"not enrolled, so unknown: {', '.join(strangers)}"))
 
 
+@app.command("gate")
+def train_gate(
+    gallery: GalleryArgument,
+    attribute: Annotated[str, typer.Argument(metavar="KEY", help="The attribute to predict.")],
+    background: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Learn from these labeled examples; default: from the gallery.")
+    ] = None,
+) -> None:
+    """Train the classifier that `identify --gate KEY` asks first; it is kept in the gallery."""
+    from lowshot.data import load
+    from lowshot.gallery import Gallery
+
+    with Gallery.open(gallery) as opened:
+        examples = None if background is None else load(background, opened.card.form)
+        gate = opened.train_gate(attribute, examples)
+        print(printable(f"{attribute}: tells {len(gate.values_)} values apart ({', '.join(gate.values_)})"))
+
+
 @app.command()
 def rename(
     gallery: GalleryArgument,

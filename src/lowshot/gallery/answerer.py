@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lowshot.encoder import Card, Features
-from lowshot.errors import GalleryError, ShapeError
+from lowshot.errors import DataError, GalleryError, ShapeError
 from lowshot.gallery.index import Compared, Held, Index, Ints, Kept, check_top, empty
 from lowshot.gallery.learned import AUTO, LEARNED, Learned, learn, read_learned
 from lowshot.gallery.records import Answer, Candidate, Match
@@ -20,10 +20,11 @@ from lowshot.gallery.store import Store
 from lowshot.recognize.choice import recognizer_named
 
 if TYPE_CHECKING:
-    from lowshot.recognize.gate import AttributeGate
+    from lowshot.recognize.gate import AttributeGate, GateReport
     from lowshot.recognize.recognizer import Recognizer
 
 Background = tuple[Features, Ints]
+Stated = tuple[Features, Sequence[str], Any]  # features, the value of an attribute, and what is held out together
 
 _GATE = "gate: "  # a fact's name begins so, and goes on with the attribute's
 
@@ -75,6 +76,12 @@ class Answerer:
         names = self._store.names({id for each in compared for id, _ in each.examples})
         return [_answer(each, names, learned.recognizer, _passed(kept, row)) for row, each in enumerate(compared)]
 
+    @property
+    def recognizer(self) -> str:
+        """The name of the recognizer in use."""
+        with self._lock:
+            return self._learned().recognizer
+
     def calibrate(self, recognizer: str, queries: tuple[Features, list[Any]] | None) -> Learned:
         """See :meth:`Gallery.calibrate <lowshot.gallery.Gallery.calibrate>`."""
         with self._lock:
@@ -83,13 +90,25 @@ class Answerer:
             self._store.change({LEARNED: learned.text()})
         return learned
 
-    def train_gate(self, attribute: str, background: tuple[Features, Sequence[str], Any] | None) -> AttributeGate:
+    def train_gate(self, attribute: str, background: Stated | None) -> AttributeGate:
         """See :meth:`Gallery.train_gate <lowshot.gallery.Gallery.train_gate>`."""
         with self._lock:
             self._follow()
             gate = self._fitted_gate(attribute, background)
             self._store.change({_GATE + attribute: _as_text(gate)})
         return gate
+
+    def gate_reports(self, recall: float) -> dict[str, GateReport]:
+        """See :meth:`Gallery.gate_reports <lowshot.gallery.Gallery.gate_reports>`."""
+        from lowshot.recognize.gate import gate_report
+
+        reports = {}
+        with self._lock:
+            self._follow()
+            for attribute in self._index.attribute_names():
+                with suppress(DataError):  # too few examples share a value
+                    reports[attribute] = gate_report(*self._stated(attribute), recall)
+        return reports
 
     def held(self) -> Held:
         """Every enrolled example's id, label and feature, in order of the ids."""
@@ -164,13 +183,15 @@ class Answerer:
             self._gates[attribute] = text, AttributeGate.from_bytes(base64.b64decode(text))
         return self._gates[attribute][1]
 
-    def _fitted_gate(self, attribute: str, background: tuple[Features, Sequence[str], Any] | None) -> AttributeGate:
+    def _fitted_gate(self, attribute: str, background: Stated | None) -> AttributeGate:
         from lowshot.recognize.gate import AttributeGate
 
-        if background is None:
-            held = self._index.held()
-            background = held.features, self._index.attributes(attribute).tolist(), held.labels
-        return AttributeGate().fit(*background)
+        return AttributeGate().fit(*(self._stated(attribute) if background is None else background))
+
+    def _stated(self, attribute: str) -> Stated:
+        """What the examples say of an attribute. Each stands for itself: queries to let through are of their classes."""
+        held = self._index.held()
+        return held.features, self._index.attributes(attribute).tolist(), np.arange(len(held.ids))
 
 
 def _as_text(gate: AttributeGate) -> str:

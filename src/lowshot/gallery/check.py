@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,6 +26,7 @@ from lowshot.gallery.index import Held, Ints
 from lowshot.gallery.shots import Shots, curve, extrapolated, lone, stand_in, stretched
 from lowshot.recognize.choice import recognizer_named
 from lowshot.recognize.examples import ExampleKeeper
+from lowshot.recognize.gate import GateReport
 from lowshot.recognize.held_out import HeldOut, in_turn, join
 
 _WORK = 200_000_000  # distances worth computing to look at examples one by one
@@ -46,6 +47,7 @@ class Check:
         confused, mislabeled, duplicates: the gravest findings first, see their classes.
         confused_in_all, mislabeled_in_all, duplicates_in_all: how many there are, listed or not.
         gains: the classes that gain most from one more example, the greatest gain first.
+        gates: for each attribute that enough examples share, what a gate would be worth.
         notes: what cannot be said, and why.
         seed: of what was drawn.
     """
@@ -63,6 +65,7 @@ class Check:
     duplicates: tuple[Duplicates, ...]
     duplicates_in_all: int
     gains: tuple[Gain, ...]
+    gates: Mapping[str, GateReport]
     notes: tuple[str, ...]
     seed: int
 
@@ -86,19 +89,29 @@ class Checked(Protocol):
     def encoder(self) -> Encoder:
         """Whose background stands in where a gallery is too small."""
 
+    @property
+    def recognizer(self) -> str:
+        """How it compares."""
+
     def held(self) -> Held:
         """The examples."""
+
+    def gate_reports(self, recall: float) -> Mapping[str, GateReport]:
+        """What gates would be worth, by attribute."""
 
     def original(self, id: int) -> bytes:
         """The picture file of an example. Raises GalleryError where none is kept."""
 
 
-def check(gallery: Checked, *, recognizer: str | None = None, seed: int = 0, most: int = 20) -> Check:
+def check(
+    gallery: Checked, *, recognizer: str | None = None, gate_recall: float = 0.99, seed: int = 0, most: int = 20
+) -> Check:
     """Look for what is wrong with a gallery, and estimate how well it will do.
 
     Args:
         gallery: for instance a :class:`lowshot.Gallery`.
-        recognizer: how to compare, see :mod:`lowshot.recognize.choice`; None as the encoder's card says.
+        recognizer: how to compare, see :mod:`lowshot.recognize.choice`; None as the gallery does.
+        gate_recall: asked of gates.
         seed: of what is drawn; the same seed finds the same.
         most: findings of each kind to list.
 
@@ -120,8 +133,9 @@ def check(gallery: Checked, *, recognizer: str | None = None, seed: int = 0, mos
     held = gallery.held()
     if not len(held.ids):
         raise GalleryError(f"{gallery.place} is empty: enroll at least one example first")
-    background = gallery.encoder.background()
-    return check_held(held, gallery.card, background, gallery.original, recognizer=recognizer, seed=seed, most=most)
+    background, name = gallery.encoder.background(), recognizer or gallery.recognizer
+    found = check_held(held, gallery.card, background, gallery.original, recognizer=name, seed=seed, most=most)
+    return replace(found, gates=gallery.gate_reports(gate_recall))
 
 
 def check_held(
@@ -168,6 +182,7 @@ def check_held(
         duplicates=twice[:most],
         duplicates_in_all=len(twice),
         gains=_gains(enrolled, look, most),
+        gates={},
         notes=_notes(enrolled, look, background is not None),
         seed=seed,
     )

@@ -84,7 +84,8 @@ All figures come from the enrolled examples alone.</p>
 {_section("Probably mislabeled", _MISLABELED, check.mislabeled_in_all, wrong) if check.asked else ""}
 {_section("The same picture twice", _TWICE, check.duplicates_in_all, twice)}
 {_section("Confused classes", _CONFUSED, check.confused_in_all, mixed)}
-{_gains(check)}"""
+{_gains(check)}
+{_gates(check)}"""
     return page(f"Health of {place}", body, f"<code>{escaped(command)}</code>, seed {check.seed}.", _STYLE)
 
 
@@ -247,6 +248,22 @@ def _confused(each: Confused, show: _Show) -> str:
         f"{each.share:.0%} {breakable(one)} ↔ {breakable(other)}",
         detail,
     )
+
+
+def _gates(check: Check) -> str:
+    if not check.gates:
+        return ""
+    rows = "".join(
+        f'<tr><td>{breakable(attribute)}</td><td class="number">{each.accuracy:.0%}</td>'
+        f'<td class="number">{each.recall:.1%}</td><td class="number">{each.kept:.1f} of {each.values}</td>'
+        f'<td class="number">{1 - each.compared:.0%}</td></tr>'
+        for attribute, each in check.gates.items()
+    )
+    return f"""<h2>Gates</h2><p>What it would save to predict an attribute first, and to compare a picture only
+with classes of likely values. A gate keeps as many values as the recall asked for takes: where little can be predicted,
+little is saved.</p>
+<table><tr><th>attribute</th><th>first guess right</th><th>true value kept</th><th>values kept</th><th>comparisons saved</th>
+</tr>{rows}</table>"""
 
 
 def _gains(check: Check) -> str:

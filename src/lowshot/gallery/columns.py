@@ -26,6 +26,11 @@ class Columns:
         self._table = table
         self._values: dict[str, dict[str, int]] = {}  # the number of each value of each attribute
 
+    @property
+    def names(self) -> list[str]:
+        """The attributes that an example states, or one that was removed did."""
+        return list(self._values)
+
     def coded(self, texts: Sequence[str]) -> dict[str, NDArray[np.int32]]:
         """The columns of new examples, from the JSON text of each one's attributes."""
         kinds = {text: place for place, text in enumerate(dict.fromkeys(texts))}  # few, as a rule

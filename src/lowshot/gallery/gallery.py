@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lowshot.gallery.answerer import Answerer
     from lowshot.gallery.bulk import Enrolled
     from lowshot.gallery.learned import Learned
-    from lowshot.recognize.gate import AttributeGate
+    from lowshot.recognize.gate import AttributeGate, GateReport
 
 MAX_LABEL = 200
 
@@ -388,6 +388,15 @@ class Gallery:
         features = self.encoder.embed(background.items)
         labels = np.array(background.classes)[background.labels]
         return self._answerer.train_gate(attribute, (features, background.values(attribute).tolist(), labels))
+
+    @property
+    def recognizer(self) -> str:
+        """How queries are compared, see :mod:`lowshot.recognize.choice`. Raises GalleryError where nothing is enrolled."""
+        return self._answerer.recognizer
+
+    def gate_reports(self, recall: float = 0.99) -> dict[str, GateReport]:
+        """What a gate trained on the gallery would be worth, for each attribute that enough examples share."""
+        return self._answerer.gate_reports(recall)
 
     def held(self) -> Held:
         """Every enrolled example's id, label and feature, in order of the ids."""

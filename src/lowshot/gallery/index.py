@@ -108,6 +108,9 @@ class Index(Protocol):
         Raises GalleryError where no example has the values of ``where``, or the store compares only as the card says.
         """
 
+    def attribute_names(self) -> list[str]:
+        """The attributes that examples state."""
+
     def attributes(self, attribute: str) -> NDArray[np.str_]:
         """The attribute of each example of :meth:`held`, empty where one does not state it, (N,)."""
 

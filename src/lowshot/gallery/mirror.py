@@ -124,6 +124,10 @@ class Mirror:
                     )
         return [answers[row] for row in range(len(queries_QD))]
 
+    def attribute_names(self) -> list[str]:
+        """The attributes that examples state."""
+        return self._columns.names
+
     def attributes(self, attribute: str) -> NDArray[np.str_]:
         """The attribute of each example of :meth:`held`, empty where one does not state it, (N,)."""
         return self._columns.texts(attribute)[np.argsort(self._examples["id"])]

@@ -96,6 +96,10 @@ class MilvusIndex:
                 answers.update(zip(some.tolist(), compared, strict=True))
         return [answers[row] for row in range(len(queries_QD))]
 
+    def attribute_names(self) -> list[str]:
+        """The attributes that examples state."""
+        return list(dict.fromkeys(key for row in self._store.pages("", ["attributes"]) for key in row["attributes"]))
+
     def attributes(self, attribute: str) -> NDArray[np.str_]:
         """The attribute of each example of :meth:`held`, empty where one does not state it, (N,)."""
         values = [row["attributes"].get(attribute) for row in self._store.pages("", ["attributes"])]
