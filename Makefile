@@ -3,17 +3,30 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow lint bench accuracy results characters faces clean
+.PHONY: demo test test-slow test-milvus milvus-server lint bench accuracy results characters faces clean
 
 demo: .stamp-run
 	$(BIN)/lowshot demo
 
 # Two workers are two threads already: more would wait for each other.
 test: .stamp-dev lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow and not milvus" -n 2
 
 test-slow: .stamp-dev
 	$(BIN)/pytest -m slow
+
+# The stores' contract, on a real Milvus server that the tests start.
+test-milvus: .stamp-dev .milvus
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m milvus tests/gallery
+
+milvus-server: .stamp-dev .milvus
+	$(BIN)/python tests/gallery/milvus_server.py
+
+# The server's package stays out of .venv: its files are read, not imported.
+.milvus: | .venv
+	rm -rf $@.part
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@.part milvus==2.3.5
+	mv $@.part $@
 
 lint: .stamp-dev
 	$(BIN)/ruff check .
@@ -31,7 +44,7 @@ results: .stamp-dev
 	$(BIN)/python -m lowshot.evaluate.results
 
 clean:
-	rm -rf .venv .stamp-* build dist src/*.egg-info
+	rm -rf .venv .milvus .stamp-* build dist src/*.egg-info
 
 .venv:
 	$(PYTHON) -m venv .venv

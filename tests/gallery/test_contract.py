@@ -30,7 +30,7 @@ from lowshot.recognize.distances import distances, unit
 from lowshot.recognize.unknown import Calibration
 
 FEATURES = 6
-CALIBRATION = Calibration(4.0, 8.0, 0.3, 0.1, 10, 10)
+CALIBRATION = Calibration(evidence=3.0, sharpness=6.0, contrast=7.0, typical=0.3, spread=0.1, genuine=10, impostors=10)
 
 
 def _card(distance: str = "cosine", compare: str = "prototype") -> Card:

@@ -22,7 +22,7 @@ from lowshot.errors import BadFiles, ConfigError, EncoderError, GalleryError, Sh
 from lowshot.gallery.index import Held, check_top, empty
 from lowshot.gallery.originals import KEEPS, NONE, Keeping, contents, read_once
 from lowshot.gallery.records import Answer, Record
-from lowshot.gallery.store import Row, Store, is_there, open_store, open_whole
+from lowshot.gallery.store import Row, Store, is_address, is_there, open_store, open_whole
 
 if TYPE_CHECKING:
     from lowshot.gallery.answerer import Answerer
@@ -95,6 +95,8 @@ class Gallery:
         if create and not is_there(place):
             source = "characters" if encoder is None else encoder
             encoder = source if isinstance(source, Encoder) else Encoder.load(source)
+            if float16 and is_address(place):
+                raise GalleryError(f"{place} keeps features of float32, as Milvus does: leave out float16 (--float16)")
             facts = new_facts(encoder, source, float16, images)
             return cls(open_store(place, facts), facts, encoder)
         store = open_whole(place)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from lowshot.encoder import Card, Features
 from lowshot.errors import GalleryError
 from lowshot.gallery.index import Compared, Held, Kept, Where
-from lowshot.gallery.milvus import MOST_RESULTS, MilvusStore, quoted
+from lowshot.gallery.milvus.connection import MOST_RESULTS, Found, quoted
+from lowshot.gallery.milvus.store import MilvusStore
 from lowshot.gallery.mirror import Mirror, alike, spread
 from lowshot.gallery.sqlite import Changes, Mark
 from lowshot.recognize.distances import unit
@@ -113,7 +114,7 @@ class MilvusIndex:
         labels = self._labels()
         return self._as_held(self._of(np.unique(labels[spread(labels, most)]).tolist(), ["label", "feature"]))
 
-    def _as_held(self, rows: Iterable[dict[str, Any]]) -> Held:
+    def _as_held(self, rows: Iterable[Found]) -> Held:
         ordered = sorted(rows, key=lambda row: row["id"])
         features = np.array([row["feature"] for row in ordered], np.float32).reshape(len(ordered), self._card.features)
         ids = np.array([row["id"] for row in ordered], np.int64)
@@ -159,9 +160,9 @@ class MilvusIndex:
         mirror.follow()
         return mirror
 
-    def _of(self, labels: Sequence[str], fields: Sequence[str]) -> list[dict[str, Any]]:
+    def _of(self, labels: Sequence[str], fields: Sequence[str]) -> list[Found]:
         """The examples of some classes."""
-        rows: list[dict[str, Any]] = []
+        rows: list[Found] = []
         for start in range(0, len(labels), _NEIGHBORS):
             some = ", ".join(map(quoted, labels[start : start + _NEIGHBORS]))
             rows += self._store.pages(f"label in [{some}]", fields)
@@ -171,7 +172,7 @@ class MilvusIndex:
 class _Some:
     """A few examples, as a mirror follows them."""
 
-    def __init__(self, place: str, rows: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, place: str, rows: Sequence[Found]) -> None:
         self.place = place
         self._rows = rows
 
