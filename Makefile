@@ -35,6 +35,7 @@ lint: .stamp-dev
 	$(BIN)/lint-imports
 
 bench: .stamp-dev
+	$(PIP) --editable '.[bench]'
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/speed.py
 
 accuracy: .stamp-dev

@@ -1,6 +1,6 @@
 """Run the speed benchmarks and record them: every time in docs/results.md comes from here.
 
-    python benchmarks/speed.py [episodes] [identification] [whole_evaluation] [start] [training] [losses]
+    python benchmarks/speed.py [episodes] [identification] [galleries] [whole_evaluation] [start] [training] [losses]
 
 Times depend on the machine; the ratios are against a peer in the same run.
 """
@@ -86,6 +86,26 @@ def losses() -> None:
         record(f"losses-{kind}", command, title, found, "speedup", "×", better="higher", target=targets[kind])
 
 
+def galleries() -> None:
+    """Large galleries: exact queries, filters, additions and removals."""
+    for examples in (200_000, 1_000_000):
+        command = f"python benchmarks/gallery.py --examples {examples}"
+        found = run(sys.executable, *command.split()[1:])
+        size = f"gallery of {examples:,} × {found['features']}"
+        rows = [
+            ("query", f"exact query, {size}", "ms", None),
+            ("query/read", f"exact query, {size}, reading the features once = 1", "×", 1.5),
+            ("query/faiss", f"exact query, {size}, faiss-cpu's flat index = 1", "×", 1.0),
+            ("filtered/query", f"query with a filter that 1 % pass, {size}, without it = 1", "×", 0.1),
+            ("add", f"durable addition of one example, {size}", "ms", 2.0),
+            ("remove", f"durable removal of one example, {size}", "ms", 2.0),
+            ("query elsewhere after add", f"next query of another process, which must find it, {size}", "ms", None),
+        ]
+        for measure, title, unit, target in rows:
+            name = f"gallery-{examples // 1000}k-{measure.replace('/', '-').replace(' ', '-')}"
+            record(name, command, title, found, measure, unit, target=target)
+
+
 def whole_evaluation() -> None:
     """1000 episodes against embedding the images."""
     command = "lowshot evaluate characters omniglot:vinyals-test --json"
@@ -111,7 +131,9 @@ def identification() -> None:
     identify("photos", "lfw?least=10", "ratio", "×", 1.3)
 
 
-PARTS = {part.__name__: part for part in (episodes, identification, whole_evaluation, start, training, losses)}
+PARTS = {
+    part.__name__: part for part in (episodes, identification, galleries, whole_evaluation, start, training, losses)
+}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

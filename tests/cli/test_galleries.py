@@ -136,3 +136,15 @@ def test_a_failure_leaves_alone_what_others_enrolled_meanwhile(
     assert "ours failed" in fails("enroll", path, pictures, "--encoder", encoder)
     with Gallery.open(path) as left:
         assert left.classes() == {"theirs": 1}
+
+
+def test_only_a_new_gallery_is_one_of_float16(
+    lowshot: Run, fails: Callable[..., str], pictures: Path, gallery: Path, encoder: Path, tmp_path: Path
+) -> None:
+    assert "only a new gallery" in fails("enroll", gallery, pictures, "--float16")
+    small = tmp_path / "small.gallery"
+    assert lowshot("enroll", small, pictures, "--encoder", encoder, "--float16").status == 0
+    assert lowshot("enroll", small, pictures, "--float16").status == 0
+    query = pictures / "a" / "1.png"
+    one, other = (json.loads(lowshot("identify", each, query, "--json").out)[0] for each in (gallery, small))
+    assert one["label"] == other["label"] and abs(one["confidence"] - other["confidence"]) < 0.02

@@ -40,6 +40,9 @@ def enroll(
     no_images: Annotated[
         bool, typer.Option("--no-images", help="A new gallery keeps features only, no pictures, now and later.")
     ] = False,
+    float16: Annotated[
+        bool, typer.Option("--float16", help="A new gallery keeps features in half the space, at about three digits.")
+    ] = False,
     bulk: Annotated[
         bool,
         typer.Option(
@@ -66,7 +69,7 @@ def enroll(
     if workers is not None and not bulk:
         raise typer.BadParameter("--workers goes with --bulk")
     new = not is_there(gallery)
-    with Gallery.open(gallery, encoder, create=True, images=not no_images) as opened:
+    with Gallery.open(gallery, encoder, create=True, float16=float16, images=not no_images) as opened:
         if bulk and files is not None:
             _enroll_bulk(opened, files, workers, as_json)
             return
