@@ -4,7 +4,7 @@
 
 Labeled Faces in the Wild, whose people were parted by how many photographs they have: the encoder ``examples/faces.onnx``
 (``make faces``) learned from the 96 with 15 or more, and its settings were chosen on the 31 with 12 to 14. The first
-photograph of each of the 1,553 with 2 to 11 is enrolled, their others are queries; strangers are 2,034 of those with one.
+photograph of each of the 1,553 with 2 to 11 is enrolled, their others are queries; strangers are 2,035 of those with one.
 ``pixels`` compares gray values: each image at mean 0 and length 1, minus the mean of the 96 people's.
 
 Shape suffixes: Q queries of enrolled people, S strangers, N features.
