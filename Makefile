@@ -78,4 +78,6 @@ faces: .stamp-dev
 	OMP_NUM_THREADS=1 $(BIN)/lowshot train 'lfw?least=15' --val 'lfw?least=12&most=14' --method prototypical \
 		--out faces.onnx --steps 2000 --set network=stem --set size=48 --set filters=96 --set ways=48 --set queries=3 \
 		--set distortion.flip=0.5 --set val_ways=31
+	$(BIN)/python -c "from pathlib import Path; from lowshot.encoder import recommend_views as views; \
+		file = Path('faces.onnx'); file.write_bytes(views(file.read_bytes(), 'flip'))"
 	mv faces.onnx $(FACES)

@@ -4,7 +4,7 @@
 
 Labeled Faces in the Wild, whose people were parted by how many photographs they have: the encoder ``examples/faces.onnx``
 (``make faces``) learned from the 96 with 15 or more, and its settings were chosen on the 31 with 12 to 14. The first
-photograph of each of the 1,553 with 2 to 11 is enrolled, their others are queries; strangers are 2,034 of those with one.
+photograph of each of the 1,553 with 2 to 11 is enrolled, their others are queries; strangers are 2,035 of those with one.
 ``pixels`` compares gray values: each image at mean 0 and length 1, minus the mean of the 96 people's.
 
 Shape suffixes: Q queries of enrolled people, S strangers, N features.
@@ -61,7 +61,7 @@ def pixels() -> Encoder:
     card = Card(name="pixels", form=form, mean=(255.0,), std=(-255.0,), features=form.height * form.width)
     model = to_onnx(network, form)
     others = load(CHOSEN_ON, form)
-    few = others.take(np.arange(len(others)) - np.searchsorted(others.labels, others.labels) < 5)
+    few = others.take(others.places < 5)
     return Encoder(add_card(model, card, (Encoder(add_card(model, card)).embed(few.items), few.labels)))
 
 
@@ -76,16 +76,15 @@ def measure(name: str) -> None:
     """Enroll and ask with one encoder, and keep the figures."""
     encoder = ENCODERS[name]()
     people, strangers = load(PEOPLE, encoder.card.form), load(STRANGERS, encoder.card.form)
-    enrolled = np.unique(people.labels, return_index=True)[1]
-    queries = np.setdiff1d(np.arange(len(people)), enrolled)
+    enrolled, queries = people.take(people.places == 0), people.take(people.places > 0)
     with (
         tempfile.TemporaryDirectory() as folder,
         Gallery.open(Path(folder) / "faces.gallery", encoder, create=True) as gallery,
     ):
-        gallery.enroll_examples(people.take(enrolled))
-        known = gallery.identify(list(people.items[queries]))
+        gallery.enroll_examples(enrolled)
+        known = gallery.identify(list(queries.items))
         unknown = gallery.identify(list(strangers.items))
-    person_Q = people.labels[queries]
+    person_Q = queries.labels
     rank_Q = ranks(known, [people.classes[label] for label in person_Q])
     known_Q, known_S = (np.array([answer.known for answer in answers]) for answers in (known, unknown))
     everyone = np.concatenate([person_Q, len(people.classes) + np.arange(len(unknown))])

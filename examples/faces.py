@@ -28,16 +28,15 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     people, strangers = load("lfw?least=2&most=11"), load("lfw?most=1&classes=0.5:1")
     people = people.only(people.classes[: chosen.people])
-    enrolled = np.unique(people.labels, return_index=True)[1]  # the first photograph of each person
-    queries = np.setdiff1d(np.arange(len(people)), enrolled)
-    truth = [people.classes[label] for label in people.labels[queries]]
+    enrolled, queries = people.take(people.places == 0), people.take(people.places > 0)
+    truth = [people.classes[label] for label in queries.labels]
 
     with (
         tempfile.TemporaryDirectory() as folder,
         Gallery.open(Path(folder) / "faces.gallery", chosen.encoder, create=True) as gallery,
     ):
-        gallery.enroll_examples(people.take(enrolled))
-        answers = gallery.identify(list(people.items[queries]), top=5)
+        gallery.enroll_examples(enrolled)
+        answers = gallery.identify(list(queries.items), top=5)
         unknown = gallery.identify(list(strangers.items[: len(queries)]), top=5)
 
     names = [[candidate.label for candidate in answer.candidates] for answer in answers]

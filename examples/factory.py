@@ -25,8 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     encoder = Encoder.load("photos")
     steel = load("neu_cls", encoder.card.form)
-    place = np.arange(len(steel)) - np.searchsorted(steel.labels, steel.labels)  # of each picture within its defect
-    steel = steel.take(place < chosen.pictures)
+    steel = steel.take(steel.places < chosen.pictures)
     features = encoder.embed(steel.items)
     for shots in (1, 5):
         runs = [

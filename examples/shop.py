@@ -31,10 +31,9 @@ def main(arguments: list[str] | None = None) -> None:
     kinds = garments.attributes["category"].tolist()
     with tempfile.TemporaryDirectory() as folder:
         with Gallery.open(Path(folder) / "kinds.gallery", encoder, create=True) as gallery:
-            place = np.arange(len(catalog)) - np.searchsorted(catalog.labels, catalog.labels)  # within its kind
-            gallery.enroll_examples(catalog.take(place < 5))
+            gallery.enroll_examples(catalog.take(catalog.places < 5))
             answers = gallery.identify(list(garments.items), top=1)
-            print(f"{len(kinds)} garments, five photographs of each of ten kinds: {right(answers, kinds):.1%} right")
+            print(f"{len(kinds)} garments by five photographs of each of ten kinds: {right(answers, kinds):.1%} right")
 
         with Gallery.open(Path(folder) / "shelf.gallery", encoder, create=True) as gallery:
             gallery.enroll_examples(garments.with_own_classes())
@@ -43,9 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
             for gate in ([], ["category"]):
                 answers = gallery.identify_features(asked, top=1, gate=gate)
                 compared = np.mean([answer.compared for answer in answers])
-                print(
-                    f"changed photographs, gate {gate}: {right(answers, garments.names):.1%} found, {compared:.0f} compared"
-                )
+                print(f"gate {gate}: {right(answers, garments.names):.1%} found, {compared:.0f} compared")
 
 
 def right(answers: list[Answer], truth: Sequence[str]) -> float:

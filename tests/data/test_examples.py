@@ -175,6 +175,12 @@ def test_with_at_most_keeps_what_with_at_least_leaves_out(examples: Examples, nu
 
 
 @given(example_sets())
+def test_places_count_the_items_of_each_class(examples: Examples) -> None:
+    before = [examples.labels[:i].tolist().count(label) for i, label in enumerate(examples.labels)]
+    assert examples.places.tolist() == before
+
+
+@given(example_sets())
 def test_items_as_classes(examples: Examples) -> None:
     own = examples.with_own_classes()
     assert own.classes == own.names == examples.names

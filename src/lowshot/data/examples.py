@@ -77,6 +77,14 @@ class Examples:
         """Items in each class, (classes,)."""
         return np.bincount(self.labels, minlength=len(self.classes))
 
+    @property
+    def places(self) -> Ints:
+        """Each item's place among those of its class, (n,): 0 for the first of each class, then 1, and so on."""
+        order = np.argsort(self.labels, kind="stable")
+        places = np.empty(len(self), np.int64)
+        places[order] = np.arange(len(self)) - np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
+        return places
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of items, labels and class names: equal data have equal fingerprints on every machine."""
