@@ -154,8 +154,9 @@ class MilvusIndex:
         if labels:
             rows = self._of(labels, fields)
         else:
-            stated = " or ".join(f"exists attributes[{quoted(attribute)}]" for attribute in where or {} if attribute)
-            rows = self._store.query(stated, fields, _NEIGHBORS) or self._store.query("", fields, _NEIGHBORS)
+            stated = [f"exists attributes[{quoted(attribute)}]" for attribute in where or {} if attribute]
+            rows = [row for filter in [*stated, ""] for row in self._store.query(filter, fields, _NEIGHBORS)]
+            rows = list({row["id"]: row for row in rows}.values())
         mirror = Mirror(self._card, _Some(self._store.place, rows))
         mirror.follow()
         return mirror
