@@ -3,9 +3,9 @@
     make .milvus                                      # once: downloads the server
     python benchmarks/milvus.py [--examples 200000] [--features 128] [--per-class 20] [--record]
 
-Starts a server of its own, with Milvus's default settings. The examples are random directions around their class's, written in
-random order; queries are further ones of some classes. Prints one JSON object, times in milliseconds; ``--record`` writes
-results/milvus-*.json.
+Starts a server of its own, with Milvus's default settings. The examples are random directions around their class's, written
+in random order; queries are further ones of some classes. Prints one JSON object, times in milliseconds; ``--record``
+writes results/milvus-*.json.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,23 +131,25 @@ def times(ask: Callable[[Floats], object], queries: Floats) -> list[float]:
 
 
 def changes(gallery: Gallery, place: str, encoder: Encoder) -> dict[str, float]:
-    """Additions and removals, and the next query of the same client and of another one; stale answers are counted."""
-    rng = np.random.default_rng(2)
+    """Additions in a row; then changes and the next query of the same client and of another one. Stale answers count."""
+    new = clustered(np.random.default_rng(2), 2 * ROUNDS, gallery.card.features, 1)
+    row = [Row(f"new {turn}", "", {}, feature, os.urandom(3000)) for turn, feature in enumerate(new)]
+    ids: list[int] = []
     took: dict[str, list[float]] = {"add": [], "seen": [], "seen_elsewhere": [], "remove": [], "gone": []}
     stale = 0
     with Gallery.open(place, encoder) as other:
         for turn in range(ROUNDS):
-            new = clustered(rng, 1, gallery.card.features, 1)
-            ids: list[int] = []
-            row = Row(f"new {turn}", "", {}, new[0], b"a picture of some kilobytes" * 100)
-            took["add"].append(milliseconds(lambda: ids.extend(gallery._store.add([row]))))  # noqa: B023
+            took["add"].append(milliseconds(lambda: ids.extend(gallery._store.add([row[turn]]))))  # noqa: B023
+        for turn in range(ROUNDS, 2 * ROUNDS):
+            ids += gallery._store.add([row[turn]])
+            answers: list[Any] = []
             for name, asked in (("seen", gallery), ("seen_elsewhere", other)):
-                answers: list[Any] = []
-                took[name].append(milliseconds(lambda: answers.extend(asked.identify_features(new))))  # noqa: B023
-                stale += answers[0].examples[0].id != ids[0]
-            took["remove"].append(milliseconds(lambda: gallery.remove(ids)))  # noqa: B023
-            took["gone"].append(milliseconds(lambda: answers.extend(gallery.identify_features(new))))  # noqa: B023
-            stale += answers[-1].candidates[0].label == row.label
+                ask = partial(asked.identify_features, new[turn, None], top=1)
+                took[name].append(milliseconds(lambda: answers.extend(ask())))  # noqa: B023
+                stale += answers[-1].examples[0].id != ids[-1]
+            took["remove"].append(milliseconds(lambda: gallery.remove(ids[-1:])))  # noqa: B023
+            took["gone"].append(milliseconds(lambda: answers.extend(ask())))  # noqa: B023
+            stale += answers[-1].candidates[0].label == row[turn].label
     return {f"{name}_p50": float(np.median(each)) for name, each in took.items()} | {"stale": float(stale)}
 
 
