@@ -66,6 +66,8 @@ characters: .stamp-dev
 		--set network=stem --set size=42 --set filters=96 --set distance=cosine --set average=0.999 \
 		--set distortion.rotate=15 --set distortion.scale=0.15 --set distortion.shear=0.25 --set distortion.shift=0.12 \
 		--set distortion.elastic=0.045 --set val_within=alphabet
+	$(BIN)/python -c "from pathlib import Path; from lowshot.encoder import recommend_views as views; \
+		file = Path('characters.onnx'); file.write_bytes(views(file.read_bytes(), 'shifts'))"
 	mv characters.onnx $(CHARACTERS)
 
 # Trains the face encoder of examples/faces.py anew, on the 96 people with 15 photographs or more: a quarter of an hour on

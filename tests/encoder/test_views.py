@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lowshot.data import load
-from lowshot.encoder import Card, Encoder, Views, views
+from lowshot.encoder import Card, Encoder, Views, recommend_views, views
 from lowshot.errors import ConfigError, ShapeError
 
 Make = Callable[..., bytes]
@@ -100,3 +100,13 @@ def test_shifts_bring_a_drawing_nearer_to_others_of_its_class(data_folder: Path)
     first = np.tile(np.arange(20) < 10, 10)
     nearer = ((seen * own).sum(axis=1) > (alone * own).sum(axis=1))[first]
     assert nearer.mean() > 0.8
+
+
+def test_an_encoder_that_recommends_views_is_the_same_encoder(tiny_model: Callable[..., bytes]) -> None:
+    rng = np.random.default_rng(0)
+    background = rng.normal(size=(6, 16)).astype(np.float32), np.arange(6) // 2
+    before = Encoder(tiny_model(background=background))
+    after = Encoder(recommend_views(tiny_model(background=background), "shifts"))
+    assert after.card.views == "shifts" and after.fingerprint == before.fingerprint
+    for one, other in zip(after.background() or (), before.background() or (), strict=True):
+        assert np.array_equal(one, other)

@@ -214,6 +214,12 @@ def add_card(model: bytes, card: Card, background: tuple[Features, NDArray[np.in
     return onnx_file.join(graph, metadata)
 
 
+def recommend_views(model: bytes, kind: Views) -> bytes:
+    """An encoder's file, which from then on recommends these views of enrolled examples; its features stay what they are."""
+    encoder = Encoder(model)
+    return add_card(model, encoder.card.model_copy(update={"views": kind}), encoder.background())
+
+
 def _check_background(features: NDArray[np.floating], labels: NDArray[np.integer], card: Card) -> None:
     if features.shape != (len(labels), card.features) or labels.ndim != 1 or not np.isfinite(features).all():
         raise ShapeError(

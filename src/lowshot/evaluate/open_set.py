@@ -121,6 +121,7 @@ def open_set(
     compare: Compare,
     negative: int = 0,
     background: Background | None = None,
+    support_BD: NDArray[Any] | None = None,
     ways: int = 20,
     shots: int = 1,
     queries: int = 5,
@@ -136,6 +137,8 @@ def open_set(
         labels: class of each item, (B,), each in ``0 .. classes - 1``.
         distance, compare, negative: as the encoder's card says, see :class:`~lowshot.encoder.Card`.
         background: what the encoder carries, see :meth:`~lowshot.encoder.Encoder.background`.
+        support_BD: features of the same items where they are enrolled, see :meth:`~lowshot.encoder.Encoder.embed_support`;
+            None for those of a query.
         ways, shots: classes of a gallery, and examples of each.
         queries: of each class of a gallery. As many in all are of other classes, of ``ways`` ones where there are so many.
         galleries, seed: how many, and what draws them.
@@ -158,7 +161,8 @@ def open_set(
     """
     started = perf_counter()
     features = checked(features_BD)
-    if len(features) != len(labels):
+    enrolled = features if support_BD is None else checked(support_BD)
+    if not len(features) == len(enrolled) == len(labels):
         raise ShapeError(f"{len(features)} features but {len(labels)} labels: give one for each item")
     if queries < 1 or galleries < 1:
         raise ConfigError(f"queries and galleries must be at least 1, not {queries} and {galleries}")
@@ -178,7 +182,7 @@ def open_set(
     taught, truth_N = np.repeat(np.arange(ways), shots), np.repeat(np.arange(ways), queries)
     answers = []
     for support_WK, known_N, unknown_N in zip(drawn.support, known_GN, unknown_GN, strict=True):
-        support_ND, few = features[support_WK.ravel()], learned * shots
+        support_ND, few = enrolled[support_WK.ravel()], learned * shots
         calibration = calibrate(recognizer, support_ND[:few], taught[:few], background)
         distances = recognizer.fit(support_ND, taught).distances(features[np.append(known_N, unknown_N)])
         answers.append(_answered(distances, calibration.probabilities(distances), truth_N))
@@ -210,6 +214,7 @@ def open_set_of(
     """Evaluate an encoder for each number of shots; each item is embedded once. See :func:`open_set`."""
     started = perf_counter()
     features = encoder.embed(examples.items)
+    support = features if encoder.card.views == "none" else encoder.embed_support(examples.items)
     embedded = perf_counter() - started
     card = encoder.card
     results = tuple(
@@ -220,6 +225,7 @@ def open_set_of(
             compare=card.compare,
             negative=card.negative,
             background=encoder.background(),
+            support_BD=support,
             ways=ways,
             shots=each,
             queries=queries,

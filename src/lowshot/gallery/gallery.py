@@ -19,7 +19,7 @@ from lowshot.data.files import FileSet
 from lowshot.data.images import Picture, read_pictures, shown_name
 from lowshot.encoder import Card, Encoder, Features, named_encoders
 from lowshot.errors import BadFiles, ConfigError, EncoderError, GalleryError, ShapeError
-from lowshot.gallery.index import Held, check_top, empty
+from lowshot.gallery.index import Held, Ints, check_top, empty
 from lowshot.gallery.originals import KEEPS, NONE, Keeping, contents, read_once
 from lowshot.gallery.records import Answer, Record
 from lowshot.gallery.store import Row, Store, is_address, is_there, open_store, open_whole
@@ -371,23 +371,29 @@ class Gallery:
         """Train the classifier that predicts an attribute of a picture, and keep it for every process.
 
         A gate that was never trained is trained on the gallery when it is first used. Train it again when many examples
-        have come, or on a labeled background set, where that is larger.
+        have come, or on a labeled background set, where that is larger. The recall asked of it holds for queries that are
+        like the examples it learned from; of a background whose classes are not the gallery's, for queries of other classes.
 
         Args:
             attribute: its name.
             background: examples that state it, in the form of the encoder's card; None for the enrolled ones.
 
-        Returns the gate, with what was found of it on held-out examples.
-
         Raises:
             GalleryError: nothing is enrolled, or no example states the attribute.
-            DataError: the background has no such attribute, or too few examples of it.
+            DataError: the background has no such attribute, or too few examples share a value.
         """
         if background is None:
             return self._answerer.train_gate(attribute, None)
+        values = background.values(attribute)
         features = self.encoder.embed(background.items)
-        labels = np.array(background.classes)[background.labels]
-        return self._answerer.train_gate(attribute, (features, background.values(attribute).tolist(), labels))
+        return self._answerer.train_gate(attribute, (features, values.tolist(), self._held_out(background, values)))
+
+    def _held_out(self, background: Examples, values: NDArray[np.str_]) -> Ints:
+        """What a gate's training holds out together: whole classes, if they are others and there are several of a value."""
+        pairs = np.unique(np.stack([values, background.labels.astype(str)]), axis=1)
+        several = np.unique(pairs[0], return_counts=True)[1].min(initial=2) > 1
+        others = not self.classes().keys() & set(background.classes)
+        return background.labels if several and others else np.arange(len(background))
 
     @property
     def recognizer(self) -> str:

@@ -1,6 +1,6 @@
 """Gates: guess an attribute of a query by a classic classifier, and compare it only with what shares a likely value.
 
-The classifier is multinomial logistic regression on directions, chosen on validation data against linear discriminant
+The classifier is multinomial logistic regression on directions, chosen on background alphabets against linear discriminant
 analysis and a ridge classifier: it keeps the fewest values at the same recall. It may be wrong as often as it likes. How
 many values are kept is decided by **conformal prediction**: a value is kept unless a query that has it would look so
 strange with it in less than 1 - recall of the cases. So a gate that predicts poorly widens by itself, and one that has seen

