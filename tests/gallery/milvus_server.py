@@ -92,6 +92,7 @@ def milvus_server(folder: Path, tick: int = 200, patience: float = 60) -> Iterat
         server = subprocess.Popen(
             [command, "run", "standalone"], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
+    (folder / "pid").write_text(str(server.pid))
     try:
         _wait(server, f"http://127.0.0.1:{ports['health']}/healthz", folder / "log", patience)
         yield f"http://127.0.0.1:{ports['proxy']}"

@@ -408,7 +408,7 @@ def test_any_history_answers_as_a_loop_over_the_store_would(place: str, distance
     card, rng = _card(distance, compare), np.random.default_rng(0)
     with closing(open_store(place, _facts(distance=distance, compare=compare))) as store:
         index = store.index(card)
-        for turn in range(5):
+        for turn in range(4):
             store.add([_row(rng) for _ in range(rng.integers(1, 12))])
             if turn % 2:
                 store.remove(rng.choice(_ids(store), rng.integers(0, len(store)), replace=False))
@@ -502,7 +502,7 @@ def test_what_is_held_is_in_order_and_a_part_of_it_spreads_over_all_classes(stor
         assert same.held(100).ids.tolist() == part.ids.tolist()
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=st.text(max_size=30), key=st.text(min_size=1, max_size=10))
 def test_any_attribute_is_found_again(shared: Store, value: str, key: str) -> None:
     value, key = (text.encode("utf-8", "replace").decode() for text in (value, key))

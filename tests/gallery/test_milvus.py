@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from milvus_server import milvus_server
+from PIL import Image
 
 from lowshot import Encoder, Gallery
 from lowshot.data import ImageForm
@@ -233,9 +240,9 @@ def test_what_another_process_adds_is_seen_by_the_next_query(store: MilvusStore)
 
 @on_server
 def test_clustered_classes_are_found(store: MilvusStore) -> None:
-    """1,000 classes of 20 close together: the nearest class must be that of an exact comparison."""
+    """500 classes of 20 close together: the nearest class must be that of an exact comparison."""
     rng = np.random.default_rng(0)
-    features = np.repeat(rng.normal(size=(1000, 6)), 20, axis=0) + rng.normal(0, 0.1, (20_000, 6))
+    features = np.repeat(rng.normal(size=(500, 6)), 20, axis=0) + rng.normal(0, 0.1, (10_000, 6))
     features = features.astype(np.float32)
     store.add([Row(f"class {i // 20}", "", {}, feature, None) for i, feature in enumerate(features)])
     store._connection.client.flush(store._connection.examples)
@@ -244,7 +251,7 @@ def test_clustered_classes_are_found(store: MilvusStore) -> None:
     queries = features[::331] + rng.normal(0, 0.05, features[::331].shape).astype(np.float32)
     found = [each.labels[0] for each in index.compare(queries, 1, CALIBRATION)]
     units = features / np.linalg.norm(features, axis=1, keepdims=True)
-    means = units.reshape(1000, 20, 6).mean(axis=1)
+    means = units.reshape(500, 20, 6).mean(axis=1)
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     assert found == [f"class {c}" for c in (queries @ means.T).argmax(axis=1)]
 
@@ -253,3 +260,58 @@ def test_clustered_classes_are_found(store: MilvusStore) -> None:
 def test_float16_is_refused_where_it_would_do_nothing(milvus: str, tiny_encoder: Encoder) -> None:
     with pytest.raises(GalleryError, match="float32"):
         Gallery.open(f"{milvus}/half", tiny_encoder, create=True, float16=True)
+
+
+@on_server
+def test_commands_take_an_address(milvus: str, lowshot: Any, tiny_model: Any, tmp_path: Path) -> None:
+    place, encoder, pictures = f"{milvus}/m{uuid.uuid4().hex}", tmp_path / "tiny.onnx", tmp_path / "pictures"
+    encoder.write_bytes(tiny_model())
+    rng = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (pictures / label).mkdir(parents=True)
+        pattern = rng.integers(0, 256, (8, 8))
+        for i in range(3):
+            noisy = np.clip(pattern + rng.normal(0, 20, (8, 8)), 0, 255).astype(np.uint8)
+            Image.fromarray(noisy).save(pictures / label / f"{i}.png")
+    ran = lowshot("enroll", place, pictures, "--encoder", encoder)
+    assert ran.status == 0, ran
+    assert lowshot("enroll", place, pictures, "--bulk", "--workers", 0).status == 0  # there already
+    (answer,) = json.loads(lowshot("identify", place, pictures / "cat" / "0.png", "--json").out)
+    assert answer["candidates"][0]["label"] == "cat"
+    listed = json.loads(lowshot("gallery", "list", place, "--json").out)
+    assert "cat" in str(listed) and "dog" in str(listed)
+    assert lowshot("gallery", "check", place).status == 0
+    assert lowshot("gallery", "copy", place, tmp_path / "copy.gallery").status == 0
+    assert lowshot("gallery", "remove", place, "--label", "dog").status == 0
+    assert lowshot("identify", f"{milvus}/nothing", pictures / "cat" / "0.png").status == 2
+
+
+@pytest.mark.slow
+@on_server
+def test_a_killed_server_has_what_it_acknowledged_and_no_half_of_a_call(tmp_path: Path) -> None:
+    """Killed amid additions, three times, and started again on the same folder."""
+    acknowledged: dict[str, int] = {}
+    facts: dict[str, str] | None = _facts()
+    for turn in range(4):
+        with milvus_server(tmp_path, tick=20) as address, _patiently(f"milvus+{address}/kept", facts) as store:
+            facts = None
+            counts = store.classes()
+            assert set(counts.values()) <= {50}, "half of a call"
+            assert counts.items() >= acknowledged.items(), "lost"
+            if turn < 3:
+                threading.Timer(1.5, os.kill, (int((tmp_path / "pid").read_text()), signal.SIGKILL)).start()
+            with suppress(GalleryError):
+                for call in range(10_000 if turn < 3 else 3):
+                    label = f"{turn} {call}"
+                    store.add([_row(label, seed, f"picture {seed}".encode() * 50) for seed in range(50)])
+                    acknowledged[label] = 50
+    assert len(acknowledged) > 10
+
+
+def _patiently(place: str, facts: dict[str, str] | None) -> closing[MilvusStore]:
+    """The store on a server that was killed: it takes its time to find its parts again."""
+    for _ in range(20):
+        with suppress(GalleryError):
+            return closing(MilvusStore(place, facts))
+        time.sleep(3)
+    return closing(MilvusStore(place, facts))

@@ -9,7 +9,7 @@
 - **Reading** waits for what was written: every change leaves a new mark in the properties, and the first query that finds a
   new mark is a strong one. It waits until all writes can be seen, 0.2 to 0.4 s as Milvus is set by default.
 
-All or nothing: what one call adds is one request. Milvus writes it into its log as one message up to about 4 MB, and as
+All or nothing: what one call adds is one request. Milvus writes it into its log as one message up to about 5 MB, and as
 several above; a crash of Milvus itself between them can leave a part. Two clients that enroll the same picture under the
 same label within the same moment may both add it.
 """

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lowshot.recognize.unknown import Calibration
 
 _NEIGHBORS = 1024  # examples looked for
-_CLASSES = 32  # classes they must be of, at most, or so many as are to be named
+_CLASSES = 16  # classes of these that are compared, or so many as are to be named
 _TOGETHER = 64  # queries answered in one request
 _COUNTED = 1.1  # classes are counted anew when there are so many times more or fewer examples
 
@@ -83,7 +83,7 @@ class MilvusIndex:
             for some in np.array_split(rows, -(-len(rows) // _TOGETHER)):
                 near = self._near(queries_QD[some], top, filter)
                 of_these = [Kept(gate.attribute, gate.values, gate.likely[some]) for gate in gates]
-                compared = self._mirror(near, where).compare(
+                compared = self._mirror(near, where, bool(where or gates)).compare(
                     queries_QD[some],
                     top,
                     calibration,
@@ -148,14 +148,15 @@ class MilvusIndex:
             found = self._store.search(queries_QD, filter, MOST_RESULTS)
         return list(dict.fromkeys(label for labels in found for label in list(dict.fromkeys(labels))[:wanted]))
 
-    def _mirror(self, labels: Sequence[str], where: Where | None) -> Mirror:
+    def _mirror(self, labels: Sequence[str], where: Where | None, filtered: bool) -> Mirror:
         """The examples of some classes in memory; where there is none, some that have one of the attributes at all."""
-        fields = ["label", "attributes", "feature"]
+        fields = ["label", "feature", *(["attributes"] if filtered else [])]
         if labels:
             rows = self._of(labels, fields)
         else:
-            stated = " or ".join(f"exists attributes[{quoted(attribute)}]" for attribute in where or {} if attribute)
-            rows = self._store.query(stated, fields, _NEIGHBORS) or self._store.query("", fields, _NEIGHBORS)
+            stated = [f"exists attributes[{quoted(attribute)}]" for attribute in where or {} if attribute]
+            rows = [row for filter in [*stated, ""] for row in self._store.query(filter, fields, _NEIGHBORS)]
+            rows = list({row["id"]: row for row in rows}.values())
         mirror = Mirror(self._card, _Some(self._store.place, rows))
         mirror.follow()
         return mirror
@@ -185,7 +186,7 @@ class _Some:
             gone=[],
             ids=[row["id"] for row in self._rows],
             labels=[row["label"] for row in self._rows],
-            attributes=[json.dumps(row["attributes"]) for row in self._rows],
+            attributes=[json.dumps(row.get("attributes", {})) for row in self._rows],
             features=np.array([row["feature"] for row in self._rows], np.float32),
             complete=True,
         )
