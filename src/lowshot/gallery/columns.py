@@ -65,10 +65,13 @@ class Columns:
         return ~self._among(attribute, values)
 
     def _among(self, attribute: str, values: Sequence[str]) -> NDArray[np.bool_]:
-        known = self._values[attribute]
-        wanted = np.zeros(len(known) + 1, bool)  # one more, for those that are silent
-        wanted[[known[value] for value in values if value in known]] = True
-        return np.asarray(wanted[self._table[_column(attribute)]])
+        known, numbers = self._values[attribute], self._table[_column(attribute)]
+        wanted = [known[value] for value in values if value in known]
+        if len(wanted) == 1:  # many times faster than a look into a table
+            return np.asarray(numbers == wanted[0])
+        is_wanted = np.zeros(len(known) + 1, bool)  # one more, for those that are silent
+        is_wanted[wanted] = True
+        return np.asarray(is_wanted[numbers])
 
     def texts(self, attribute: str) -> NDArray[np.str_]:
         """The attribute of each example, empty where one does not state it. Raises GalleryError where none does."""

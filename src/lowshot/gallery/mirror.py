@@ -15,7 +15,7 @@ from sklearn.base import clone
 from lowshot.encoder import Card, Features
 from lowshot.errors import GalleryError
 from lowshot.gallery.columns import Columns
-from lowshot.gallery.growing import Growing
+from lowshot.gallery.growing import Growing, Rows
 from lowshot.gallery.index import Compared, Held, Ints, Kept, Where
 from lowshot.gallery.sqlite import Changes, Mark
 from lowshot.recognize.distances import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Mask = NDArray[np.bool_]
 
 _AT_ONCE = 1 << 24  # distances computed at once: 64 MB
+_FILTERS = 64  # remembered
 
 
 class Source(Protocol):
@@ -68,6 +69,7 @@ class Mirror:
         self._classes = Growing(label=np.zeros(0, object), count=np.zeros(0, np.int64), feature=empty, square=square)
         self._number: dict[str, int] = {}  # of each class
         self._columns = Columns(self._examples)
+        self._filtered: dict[str, Rows] = {}  # by filter
         self._learner: Recognizer | None = None  # whose copy has learned the examples
         self._student: Recognizer
 
@@ -84,6 +86,7 @@ class Mirror:
                 self._take(changes)
             self._mark = changes.mark
             self._learner = None
+            self._filtered.clear()
             if changes.complete:
                 self._version = version
 
@@ -103,12 +106,12 @@ class Mirror:
 
         Where these are only the nearest ones of a larger gallery, ``classes`` says how many it has.
         """
-        wanted = self._columns.having(where) if where else None
+        wanted = self._having(where) if where else None
         queries_QD = unit(queries_QD) if self._card.distance == "cosine" else queries_QD
         answers: dict[int, Compared] = {}
         for rows, kept in alike(gates, len(queries_QD)):
             allowed = self._allowed(wanted, gates, kept)
-            size = len(self) if allowed is None else int(allowed.sum())
+            size = len(self) if allowed is None else len(allowed)
             for some in np.array_split(rows, -(-len(rows) * size // _AT_ONCE)):
                 numbers, far_QC = self._to_classes(queries_QD[some], allowed, recognizer)
                 likely_QC = calibration.probabilities(far_QC, classes)
@@ -140,47 +143,62 @@ class Mirror:
             chosen = chosen[spread(of[chosen], most)]
         return Held(ids[chosen], self._classes["label"][of[chosen]].astype(str), self._examples["feature"][chosen])
 
-    def _allowed(self, wanted: Mask | None, gates: Sequence[Kept], kept: Sequence[Mask]) -> Mask | None:
-        """The examples to compare with; None for all of them."""
-        allowed = wanted
+    def _having(self, where: Where) -> Rows:
+        """The rows that a filter lets through; remembered until something changes, since filters come again."""
+        name = str(sorted((attribute, sorted(values)) for attribute, values in where.items()))
+        if name not in self._filtered:
+            if len(self._filtered) == _FILTERS:
+                self._filtered.clear()
+            self._filtered[name] = np.flatnonzero(self._columns.having(where))
+        return self._filtered[name]
+
+    def _allowed(self, wanted: Rows | None, gates: Sequence[Kept], kept: Sequence[Mask]) -> Rows | None:
+        """The rows of the examples to compare with; None for all of them."""
+        if not gates:
+            return wanted
+        allowed = np.ones(len(self), bool)
         for gate, likely in zip(gates, kept, strict=True):
             passing = self._columns.lacking(gate.attribute, np.array(gate.values)[~likely].tolist())
             of_class = np.zeros(len(self._classes), bool)
             of_class[self._examples["of"][passing]] = True
-            passing = of_class[self._examples["of"]]
-            allowed = passing if allowed is None else allowed & passing
-        if allowed is not None and not allowed.any():
+            allowed &= of_class[self._examples["of"]]
+        if allowed.all():
             return wanted
-        return None if allowed is None or allowed.all() else allowed
+        rows = np.flatnonzero(allowed) if wanted is None else wanted[allowed[wanted]]
+        return rows if len(rows) else wanted
 
     def _to_classes(
-        self, queries_QD: Features, allowed: Mask | None, recognizer: Recognizer | None
+        self, queries_QD: Features, allowed: Rows | None, recognizer: Recognizer | None
     ) -> tuple[Ints, Features]:
         """The classes that have an allowed example, by their numbers, and the distances to them, (Q, C)."""
         if recognizer is not None:
-            numbers = np.arange(len(self._classes)) if allowed is None else np.unique(self._examples["of"][allowed])
+            numbers = np.arange(len(self._classes)) if allowed is None else self._numbers(allowed)
             return numbers, self._taught(recognizer).distances(queries_QD)[:, numbers]
         if self._card.compare == "prototype":
             return self._to_means(queries_QD, allowed)
         return self._to_nearest(queries_QD, allowed)
 
-    def _to_means(self, queries_QD: Features, allowed: Mask | None) -> tuple[Ints, Features]:
+    def _numbers(self, rows: Rows) -> Ints:
+        """The classes of some examples, each once."""
+        of = self._examples["of"][rows]
+        return of if (self._classes["count"][of] == 1).all() else np.unique(of)
+
+    def _to_means(self, queries_QD: Features, allowed: Rows | None) -> tuple[Ints, Features]:
         """Distances to the means of classes, over their allowed examples only."""
         if allowed is None:
             numbers, table = np.arange(len(self._classes)), self._classes
             return numbers, self._distances(queries_QD, table["feature"], table["square"])
-        rows = np.flatnonzero(allowed)
-        numbers = np.unique(self._examples["of"][rows])
-        if len(rows) == self._classes["count"][numbers].sum():  # of these classes all are allowed
-            means, squares = self._classes["feature"][numbers], self._classes["square"][numbers]
+        numbers = self._numbers(allowed)
+        if len(allowed) == self._classes["count"][numbers].sum():  # of these classes all are allowed
+            means, squares = self._classes["feature"].take(numbers, axis=0), self._classes["square"][numbers]
         else:
-            means = self._averages(rows)[1]
+            means = self._averages(allowed)[1]
             squares = squared_length(means)
         return numbers, self._distances(queries_QD, means, squares)
 
-    def _to_nearest(self, queries_QD: Features, allowed: Mask | None) -> tuple[Ints, Features]:
+    def _to_nearest(self, queries_QD: Features, allowed: Rows | None) -> tuple[Ints, Features]:
         """Distances to the nearest allowed example of each class."""
-        rows = slice(None) if allowed is None else np.flatnonzero(allowed)
+        rows = slice(None) if allowed is None else allowed
         of = self._examples["of"][rows]
         each_QR = self._distances(queries_QD, self._examples["feature"][rows], self._examples["square"][rows])
         numbers = np.unique(of)
@@ -193,7 +211,7 @@ class Mirror:
         np.minimum.at(nearest, (place[of] * queries + np.arange(queries)[:, None]).ravel(), each_QR.ravel())
         return numbers, nearest.reshape(-1, queries).T
 
-    def _averages(self, rows: NDArray[np.intp]) -> tuple[Ints, Features]:
+    def _averages(self, rows: Rows) -> tuple[Ints, Features]:
         """The classes among examples, and the mean of each one's; alike in every process, whatever came first."""
         rows = rows[np.lexsort((self._examples["id"][rows], self._examples["of"][rows]))]
         numbers, start, count = np.unique(self._examples["of"][rows], return_index=True, return_counts=True)
@@ -212,18 +230,19 @@ class Mirror:
             case "l1":
                 return distances(queries_QD, references_RD, "l1", self._card.negative)
 
-    def _nearest(self, far_C: Features, numbers: Ints, top: int) -> NDArray[np.intp]:
+    def _nearest(self, far_C: Features, numbers: Ints, top: int) -> Rows:
         """Where the nearest classes stand, nearest first; of equal distances the first label comes first."""
         some = nearest_columns(far_C, top)
         labels = self._classes["label"][numbers[some]].astype(str)
         return np.asarray(some[np.lexsort((labels, far_C[some]))])
 
-    def _members(self, number: int, allowed: Mask | None) -> NDArray[np.intp]:
+    def _members(self, number: int, allowed: Rows | None) -> Rows:
         """The rows of a class's allowed examples."""
-        members = self._examples["of"] == number
-        return np.flatnonzero(members if allowed is None else members & allowed)
+        if allowed is None:
+            return np.flatnonzero(self._examples["of"] == number)
+        return np.asarray(allowed[self._examples["of"][allowed] == number])
 
-    def _deciding(self, query_D: Features, rows: NDArray[np.intp], shown: int) -> list[tuple[int, float]]:
+    def _deciding(self, query_D: Features, rows: Rows, shown: int) -> list[tuple[int, float]]:
         """Ids and distances of the nearest of some examples."""
         far = self._distances(query_D[None], self._examples["feature"][rows], self._examples["square"][rows])[0]
         ids = self._examples["id"][rows]
@@ -270,7 +289,7 @@ class Mirror:
         self._average(np.flatnonzero((lost > 0) & (self._classes["count"] > 0)))
         self._close(empty)
 
-    def _close(self, empty: NDArray[np.intp]) -> None:
+    def _close(self, empty: Rows) -> None:
         """Take classes out that have no example; others may get their numbers."""
         if not len(empty):
             return
@@ -282,7 +301,7 @@ class Mirror:
         self._number.update(zip(self._classes["label"][to].tolist(), to.tolist(), strict=True))
         self._examples["of"][:] = renumbered[self._examples["of"]]
 
-    def _average(self, numbers: NDArray[np.intp]) -> None:
+    def _average(self, numbers: Rows) -> None:
         """Bring the means of classes up to date."""
         if self._card.compare == "prototype" and len(numbers):
             of_them = np.zeros(len(self._classes), bool)
@@ -292,7 +311,7 @@ class Mirror:
             self._classes["feature"][numbers], self._classes["square"][numbers] = means, squared_length(means)
 
 
-def alike(gates: Sequence[Kept], queries: int) -> Iterator[tuple[NDArray[np.intp], list[Mask]]]:
+def alike(gates: Sequence[Kept], queries: int) -> Iterator[tuple[Rows, list[Mask]]]:
     """Queries for which the gates keep the same values, and what each gate keeps for them."""
     if not queries:
         return

@@ -64,7 +64,7 @@ def unit(features_ND: Floats) -> Floats:
 
 def unit_cosine(queries_QD: Floats, references_ND: Floats) -> Floats:
     """1 - cosine of features that are of unit length."""
-    far = _product(queries_QD, references_ND)
+    far = queries_QD @ references_ND.T
     np.subtract(1, far, out=far)
     return np.asarray(np.clip(far, 0, 2, out=far))
 
@@ -74,7 +74,7 @@ def squared_euclidean(queries_QD: Floats, references_ND: Floats, squares_N: Floa
 
     Whoever asks often gives the squared lengths of the references: the product is then the only pass over them.
     """
-    product = _product(queries_QD, references_ND)
+    product = queries_QD @ references_ND.T
     product *= -2
     product += squared_length(queries_QD)[:, None]
     product += squared_length(references_ND) if squares_N is None else squares_N
@@ -103,13 +103,6 @@ def nearest_columns(distances_C: Floats, top: int) -> NDArray[np.intp]:
         some = some[some < columns]
         return np.asarray(some[np.argpartition(distances_C[some], top - 1)[:top]])
     return np.argpartition(distances_C, top - 1)[:top]
-
-
-def _product(queries_QD: Floats, references_ND: Floats) -> Floats:
-    """Every inner product, (Q, N). For one query a matrix times a vector, which reads the references once."""
-    if len(queries_QD) == 1:
-        return np.asarray((references_ND @ queries_QD[0])[None])
-    return np.asarray(queries_QD @ references_ND.T)
 
 
 def _l1(queries_QD: Floats, references_ND: Floats, negative: int) -> Floats:
