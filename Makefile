@@ -17,7 +17,7 @@ test-slow: .stamp-dev
 
 # The stores' contract, on a real Milvus server that the tests start.
 test-milvus: .stamp-dev .milvus
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m milvus tests/gallery
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "milvus and not slow" tests/gallery
 
 milvus-server: .stamp-dev .milvus
 	$(BIN)/python tests/gallery/milvus_server.py
