@@ -104,7 +104,7 @@ def milvus_server(folder: Path, tick: int = 200, patience: float = 60) -> Iterat
 
 def _unpacked() -> Path:
     """The server's program."""
-    unpacked = HOME / "bin"
+    unpacked = HOME / "server"  # pip makes a folder `bin` of its own
     if not unpacked.is_dir():
         if not PACKED.is_dir():
             raise CannotStart(f"no Milvus server in {HOME}: run `make .milvus`")

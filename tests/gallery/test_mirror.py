@@ -24,7 +24,7 @@ from lowshot.recognize.distances import distances, nearest_columns, unit
 from lowshot.recognize.unknown import Calibration
 
 FEATURES = 6
-CALIBRATION = Calibration(evidence=3.0, sharpness=6.0, contrast=7.0, typical=0.3, spread=0.1, genuine=10, impostors=10)
+CALIBRATION = Calibration(evidence=3.0, sharpness=6.0, contrast=1.0, typical=0.3, spread=0.1, genuine=10, impostors=10)
 FORM = ImageForm(height=2, width=2, channels=1)
 
 
