@@ -251,3 +251,15 @@ class TestCharacters:
 
 def accuracy(X: Any, y: Any, support: Any, queries: Any) -> float:
     return float((NearestPrototype("cosine").fit(X[support], y[support]).predict(X[queries]) == y[queries]).mean())
+
+
+def test_a_slow_recognizer_is_not_taken_unasked(tmp_path: Path, tiny_encoder: Encoder) -> None:
+    drawings = np.random.default_rng(0).integers(0, 256, (12, 8, 8)).astype(np.uint8)
+    with Gallery.open(tmp_path / "g", tiny_encoder, create=True) as gallery:
+        gallery.enroll(list(drawings), [*"aaabbbcccddd"])
+        gallery.calibrate(recognizer="logistic")
+        found = check(gallery)
+        assert found.recognizer == "prototype" and "logistic regression" in found.notes[-1]
+        assert check(gallery, recognizer="logistic").recognizer == "logistic"
+        gallery.calibrate(recognizer="neighbor")
+        assert check(gallery).recognizer == "neighbor"

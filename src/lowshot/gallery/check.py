@@ -32,6 +32,9 @@ from lowshot.recognize.held_out import HeldOut, in_turn, join
 _WORK = 200_000_000  # distances worth computing to look at examples one by one
 _LEARNED = 1_000_000  # examples worth learning for it, in all folds
 _ASKED = 20_000  # examples looked at, at most
+_SLOW = {
+    "logistic": "The gallery compares by logistic regression, which would be learned anew for each turn of a check."
+}
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ def check(
 
     Args:
         gallery: for instance a :class:`lowshot.Gallery`.
-        recognizer: how to compare, see :mod:`lowshot.recognize.choice`; None as the gallery does.
+        recognizer: how to compare, see :mod:`lowshot.recognize.choice`; None as the gallery does,
+            unless that takes too long: a note then says so.
         gate_recall: asked of gates.
         seed: of what is drawn; the same seed finds the same.
         most: findings of each kind to list.
@@ -133,9 +137,11 @@ def check(
     held = gallery.held()
     if not len(held.ids):
         raise GalleryError(f"{gallery.place} is empty: enroll at least one example first")
-    background, name = gallery.encoder.background(), recognizer or gallery.recognizer
+    background, own = gallery.encoder.background(), gallery.recognizer
+    name = recognizer or (gallery.card.compare if own in _SLOW else own)
     found = check_held(held, gallery.card, background, gallery.original, recognizer=name, seed=seed, most=most)
-    return replace(found, gates=gallery.gate_reports(gate_recall))
+    said = () if recognizer or name == own else (f"{_SLOW[own]} The figures are those of {name!r}.",)
+    return replace(found, gates=gallery.gate_reports(gate_recall), notes=found.notes + said)
 
 
 def check_held(
