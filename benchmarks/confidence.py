@@ -80,13 +80,14 @@ def by_shots() -> None:
 def growth() -> None:
     """The gallery learns how sure to be at 20 classes, and grows to 600."""
     encoder, examples = opened(DATA)
-    features, card = encoder.embed(examples.items), encoder.card
+    features, support, card = encoder.embed(examples.items), encoder.embed_support(examples.items), encoder.card
     compared = {"distance": card.distance, "compare": card.compare, "negative": card.negative}
     for shots in SHOTS:
         figures = {}
         for ways, queries in SIZES.items():
             sizes = {"ways": ways, "shots": shots, "queries": queries, "galleries": 50, "learned": 20}
-            found = open_set(features, examples.labels, background=encoder.background(), **compared, **sizes)
+            background = encoder.background()
+            found = open_set(features, examples.labels, background=background, support_BD=support, **compared, **sizes)
             figures |= {f"ece_{ways}": found.ece, f"ece_{ways}_ci95": found.ece_ci95, f"each_{ways}": found.ece_each}
         worst = max(SIZES, key=lambda ways: figures[f"ece_{ways}"])
         record(
