@@ -148,3 +148,19 @@ def test_only_a_new_gallery_is_one_of_float16(
     query = pictures / "a" / "1.png"
     one, other = (json.loads(lowshot("identify", each, query, "--json").out)[0] for each in (gallery, small))
     assert one["label"] == other["label"] and abs(one["confidence"] - other["confidence"]) < 0.02
+
+
+def test_no_slip_writes_over_a_gallery_or_a_picture(
+    fails: Callable[..., str], gallery: Path, pictures: Path, tmp_path: Path
+) -> None:
+    before = gallery.read_bytes()
+    assert "name it" in fails("gallery", "check", gallery, "--html", gallery)
+    assert "name it" in fails("gallery", "check", gallery, "--html", pictures / "a" / "1.png")
+    gallery.rename(twin := tmp_path / "twin.parquet")
+    assert "no Parquet file" in fails("gallery", "export", twin, twin)
+    assert twin.read_bytes() == before
+
+
+def test_a_recall_without_a_gate_means_nothing(fails: Callable[..., str], gallery: Path, pictures: Path) -> None:
+    assert "goes with --gate" in fails("identify", gallery, pictures / "a" / "1.png", "--gate-recall", 0.9)
+    assert "recall" in fails("gallery", "check", gallery, "--gate-recall", 7)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lowshot import Encoder, Gallery
-from lowshot.errors import GalleryError, ShapeError
+from lowshot import Encoder, Gallery, load
+from lowshot.errors import ConfigError, GalleryError, ShapeError
 from lowshot.gallery.learned import LEARNED, read_learned
 
 
@@ -142,3 +142,47 @@ def test_the_command_learns_from_a_folder_of_queries(
     assert "20 examples and 0 queries" in lowshot("gallery", "calibrate", tmp_path / "g").out
     assert lowshot("gallery", "rename", tmp_path / "g", "class 0", "zero").status == 0
     assert "zero" in lowshot("gallery", "list", tmp_path / "g").out
+
+
+def test_a_recognizer_stays_until_the_gallery_has_doubled(path: Path, tiny_encoder: Encoder) -> None:
+    with Gallery.open(path, tiny_encoder, create=True) as gallery:
+        gallery.enroll(*_drawings(1, items=6))
+        query = _drawings(2)[0][:1]
+
+        def learned() -> Any:
+            gallery.identify(query)
+            return read_learned(gallery._store.facts()[LEARNED], "")
+
+        assert learned().chosen == 30
+        gallery.enroll(*_drawings(3, items=3))
+        assert (learned().examples, learned().chosen) == (45, 30)
+        gallery.enroll(*_drawings(5, items=4))
+        assert (learned().examples, learned().chosen) == (65, 65)
+
+
+def test_what_cannot_be_asked(path: Path, tiny_encoder: Encoder) -> None:
+    with Gallery.open(path, tiny_encoder, create=True) as gallery:
+        drawings, labels = _drawings(1)
+        gallery.enroll(drawings, labels, attributes=[{"color": "red"}] * 20)
+        with pytest.raises(GalleryError, match=r"an array \(8, 8\) is one picture"):
+            gallery.identify(drawings[0])
+        with pytest.raises(GalleryError, match="give a list of pictures"):
+            gallery.identify(None)  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="where must map"):
+            gallery.identify(drawings[:1], where="color=red")  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="must be text"):
+            gallery.identify(drawings[:1], where={"color": 3})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("recognizer", ["prototype", "neighbor", "logistic"])
+def test_a_chosen_recognizer_names_what_it_knows(path: Path, recognizer: str, data_folder: Path) -> None:
+    tibetan = load("omniglot:evaluation?alphabet=Tibetan")
+    first = tibetan.only(tibetan.classes[:12])
+    with Gallery.open(path, create=True) as gallery:
+        gallery.enroll_examples(first.take(np.arange(len(first)) % 20 < 5))
+        gallery.calibrate(recognizer=recognizer)
+        queries = first.take(np.arange(len(first)) % 20 >= 12)
+        answers = gallery.identify(list(queries.items))
+        assert answers[0].recognizer == recognizer
+        truth = [queries.classes[label] for label in queries.labels]
+        assert np.mean([answer.label == label for answer, label in zip(answers, truth, strict=True)]) > 0.8

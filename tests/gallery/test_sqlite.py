@@ -417,3 +417,17 @@ def test_only_a_closed_store_is_called_closed(store: SqliteStore) -> None:
     store.close()
     with pytest.raises(GalleryError, match="is closed: open it again"):
         store.classes()
+
+
+def test_a_file_that_was_replaced_or_deleted_is_not_written_to(store: SqliteStore, path: Path, tmp_path: Path) -> None:
+    store.add(_rows(2))
+    other = SqliteStore(tmp_path / "other", FACTS)
+    other.add(_rows(1, "b"))
+    other.close()
+    path.rename(tmp_path / "moved")
+    for use in (lambda: store.add(_rows(1, "c")), store.classes, store.version):
+        with pytest.raises(GalleryError, match="deleted or moved while it was open"):
+            use()
+    (tmp_path / "other").rename(path)
+    with pytest.raises(GalleryError, match="replaced while it was open: open it again"):
+        store.add(_rows(1, "c"))

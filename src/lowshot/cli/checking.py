@@ -15,6 +15,7 @@ from lowshot.cli.arguments import JsonOption, check_writable
 from lowshot.cli.galleries import GalleryArgument
 from lowshot.cli.tables import print_table
 from lowshot.disk import write_atomically
+from lowshot.errors import ConfigError
 from lowshot.text import printable
 
 if TYPE_CHECKING:
@@ -41,9 +42,13 @@ def check(
     """
     from lowshot.gallery import Gallery
     from lowshot.gallery.check import check as checked
+    from lowshot.recognize.gate import check_recall
 
     if page is not None:
+        if page.suffix.lower() not in (".html", ".htm"):  # or a slip would write over a gallery or a picture
+            raise ConfigError(f"--html {page}: name it {page.stem}.html")
         check_writable(page, "--html")
+    check_recall(gate_recall)
     with Gallery.open(gallery, encoder) as opened:
         found = checked(opened, gate_recall=gate_recall, seed=seed, most=most)
         names = {each.id: each.name for each in opened.examples()}

@@ -126,17 +126,22 @@ def identify(
             metavar="KEY", help="Predict this attribute first, compare only with classes of its likely values."
         ),
     ] = None,
-    gate_recall: Annotated[float, typer.Option(help="How often the true values must be among the likely ones.")] = 0.99,
+    gate_recall: Annotated[
+        float | None, typer.Option(help="--gate: how often the true values are to be let through.  [default: 0.99]")
+    ] = None,
     encoder: Annotated[
         str | None, typer.Option(help="The gallery's encoder, where its file is no longer where it was.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what each picture shows, how sure that is, and which enrolled examples decided it."""
+    if gate_recall is not None and not gate:
+        raise typer.BadParameter("--gate-recall goes with --gate")
     from lowshot.gallery import Gallery
 
     with Gallery.open(gallery, encoder) as opened:
-        answers = opened.identify(files, top, _filters(where or []), gate or [], gate_recall)
+        recall = 0.99 if gate_recall is None else gate_recall
+        answers = opened.identify(files, top, _filters(where or []), gate or [], recall)
     if as_json:
         print(json.dumps([_as_dict(file, answer) for file, answer in zip(files, answers, strict=True)]))
         return

@@ -13,7 +13,7 @@ import numpy as np
 
 from lowshot.encoder import Card, Features
 from lowshot.errors import DataError, GalleryError, ShapeError
-from lowshot.gallery.index import Compared, Held, Index, Ints, Kept, check_top, empty
+from lowshot.gallery.index import Compared, Held, Index, Ints, Kept, check_top, check_where, empty
 from lowshot.gallery.learned import AUTO, LEARNED, Learned, learn, read_learned
 from lowshot.gallery.records import Answer, Candidate, Match
 from lowshot.gallery.store import Store
@@ -61,7 +61,8 @@ class Answerer:
         check_top(top)
         if features_QD.ndim != 2 or features_QD.shape[1] != self._card.features:
             raise ShapeError(f"features {features_QD.shape} are not of this gallery: give (n, {self._card.features})")
-        wanted = {key: [values] if isinstance(values, str) else list(values) for key, values in where.items()}
+        wanted = check_where(where)
+        gate = [gate] if isinstance(gate, str) else gate
         with self._lock:
             learned = self._learned()
             kept = self._kept(features_QD, list(dict.fromkeys(gate)), gate_recall)
@@ -140,7 +141,7 @@ class Answerer:
             if not before.is_stale(len(self._index)):
                 return before
         asked = AUTO if before is None else before.asked
-        learned = learn(self._index, self._card, self._background(), asked)
+        learned = learn(self._index, self._card, self._background(), asked, before=before)
         self._keep({LEARNED: learned.text()})
         return learned
 

@@ -467,8 +467,13 @@ def _source(encoder: Encoder | str | Path) -> str:
 
 def _many(pictures: Sequence[Picture]) -> Sequence[Picture]:
     """A list of pictures: one alone would be taken apart, letter by letter or row by row."""
-    if isinstance(pictures, str | bytes | Path | Image.Image):
+    if isinstance(pictures, str | bytes | Path | Image.Image) or not isinstance(pictures, Sequence | np.ndarray):
         raise GalleryError("give a list of pictures, even for one")
+    # Of one picture the rows would be taken for pictures.
+    if isinstance(pictures, np.ndarray) and (
+        pictures.ndim < 3 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4))
+    ):
+        raise GalleryError(f"an array {pictures.shape} is one picture: give a list, or (n, height, width, channels)")
     return pictures
 
 

@@ -124,6 +124,17 @@ def check_top(top: int) -> None:
         raise ConfigError(f"top must be at least 1, not {top}")
 
 
+def check_where(where: Mapping[str, str | Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Each attribute with the values wanted. Raises ConfigError where that is not what was given."""
+    if not isinstance(where, Mapping):
+        raise ConfigError(f"where must map attributes to values, as {{'color': 'red'}}, not {where!r}")
+    wanted = {key: [values] if isinstance(values, str) else values for key, values in where.items()}
+    for key, values in wanted.items():
+        if not isinstance(values, Sequence) or not all(isinstance(each, str) for each in values):
+            raise ConfigError(f"the values of {key!r} must be text, one or a list, not {values!r}")
+    return wanted
+
+
 def empty(place: str) -> GalleryError:
     """The error of a gallery that nothing can be compared with."""
     return GalleryError(f"{place} is empty: enroll at least one example first")

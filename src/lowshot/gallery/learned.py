@@ -15,12 +15,16 @@ from pydantic import TypeAdapter, ValidationError
 from lowshot.encoder import Card, Features
 from lowshot.errors import GalleryError
 from lowshot.gallery.index import Index, Ints
-from lowshot.recognize.choice import choose, recognizer_named
+from lowshot.recognize.choice import NAMES, choose, recognizer_named
 from lowshot.recognize.unknown import Calibration, calibrate
 
 LEARNED = "learned"  # the fact
 AUTO = "auto"
 _MOST = 5_000  # examples to learn from
+# How far a query is from a class by logistic regression depends on the other classes there are. So distances in another
+# gallery tell nothing of this one, and strangers are hardly told: it is a user's choice, never the gallery's own.
+_RELATIVE = ("logistic",)
+_CANDIDATES = tuple(name for name in NAMES if name not in _RELATIVE)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Learned:
         asked: what the user asked for: a recognizer, or ``auto`` to have one chosen.
         calibration: from distances to probabilities.
         examples: how many the gallery had.
+        chosen: how many it had when its recognizer was chosen.
         queries: how many queries a user has labeled for it.
     """
 
@@ -39,12 +44,17 @@ class Learned:
     asked: str
     calibration: Calibration
     examples: int
+    chosen: int
     queries: int = 0
 
     def is_stale(self, examples: int) -> bool:
         """Whether the gallery has changed so much that it should learn anew. What users have labeled is not dropped."""
         changed = abs(examples - self.examples)
         return not self.queries and changed > 0 and 10 * changed >= self.examples
+
+    def is_outgrown(self, examples: int) -> bool:
+        """Whether the gallery has changed so much that its recognizer should be chosen anew."""
+        return not self.chosen / 2 < examples < self.chosen * 2
 
     def text(self) -> str:
         """As it is kept."""
@@ -70,19 +80,28 @@ def learn(
     background: tuple[Features, Ints] | None,
     asked: str,
     queries: tuple[Features, list[Any]] | None = None,
+    before: Learned | None = None,
 ) -> Learned:
-    """Learn from the examples, or from some thousands of them, and from queries that a user has labeled."""
+    """Learn from the examples, or from some thousands of them, and from queries that a user has labeled.
+
+    The recognizer that was chosen ``before`` stays until the gallery has twice or half as many examples: choosing takes
+    long, as against learning how sure to be.
+    """
     held = index.held(_MOST)
-    name = asked
-    if asked == AUTO:
+    name, chosen = asked, len(index)
+    if asked == AUTO and before is not None and before.asked == AUTO and not before.is_outgrown(len(index)):
+        name, chosen = before.recognizer, before.chosen
+    elif asked == AUTO:
         name = choose(
             held.features,
             held.labels,
             card.compare,
+            candidates=_CANDIDATES,
             distance=card.distance,
             negative=card.negative,
             background=background,
         ).name
     recognizer = recognizer_named(name, card.distance, card.negative, background)
-    calibration = calibrate(recognizer, held.features, held.labels, background, queries)
-    return Learned(name, asked, calibration, len(index), len(queries[1]) if queries else 0)
+    stand_in = None if name in _RELATIVE else background
+    calibration = calibrate(recognizer, held.features, held.labels, stand_in, queries)
+    return Learned(name, asked, calibration, len(index), chosen, len(queries[1]) if queries else 0)

@@ -48,7 +48,7 @@ def export(source: str | Path, file: str | Path, images: bool = True, report: Re
 
     Args:
         source: its file or address.
-        file: named ``.parquet``; one that is there is replaced.
+        file: named ``.parquet``; one that is there is replaced, if it is a Parquet file.
         images: whether pictures come along. Without, what is made of the file keeps none either.
         report: told of each batch.
 

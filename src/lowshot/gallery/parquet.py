@@ -35,6 +35,7 @@ def writer(path: Path, facts: Mapping[str, str]) -> Iterator[Callable[[Sequence[
     pa = _pyarrow()
     if path.suffix != ".parquet":
         raise GalleryError(f"{path} is to be a Parquet file: name it {path.stem}.parquet")
+    _check_replaceable(path)
     schema = _schema(pa, Card.model_validate_json(facts["card"])).with_metadata(
         {f"{_PREFIX}{name}": value for name, value in facts.items()}
     )
@@ -43,6 +44,14 @@ def writer(path: Path, facts: Mapping[str, str]) -> Iterator[Callable[[Sequence[
             yield lambda rows: table.write_batch(_batch(pa, rows, schema))
     except OSError as error:
         raise GalleryError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raises GalleryError where something is there that is no Parquet file, which an export must not write over."""
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            if file.read(4) != b"PAR1":
+                raise GalleryError(f"{path} is there and is no Parquet file: choose another name")
 
 
 class Table:

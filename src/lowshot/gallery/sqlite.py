@@ -61,8 +61,8 @@ _PAGE, _PAGE_OF_PICTURES = 256, 16  # examples read at once, without and with th
 
 _FAULTS = {
     sqlite3.SQLITE_NOTADB: "is not a gallery: give another file",
-    sqlite3.SQLITE_CORRUPT: "is damaged: restore it from a copy",
-    sqlite3.SQLITE_FULL: "cannot grow, the disk is full: free some space; nothing of this call was kept",
+    sqlite3.SQLITE_CORRUPT: "is damaged: restore it from a copy, without the -wal and -shm files beside it",
+    sqlite3.SQLITE_FULL: "cannot grow, the disk is full: free some space; what was to be written last was not kept",
     sqlite3.SQLITE_READONLY: "or its folder is read-only: change its permissions or copy it; nothing was written",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: its folder must exist and be writable, for SQLite's log beside it",
     sqlite3.SQLITE_BUSY: "is being written by another process: try again",
@@ -119,6 +119,7 @@ class SqliteStore:
         self.path = path
         self._new = create
         self._precision = "<f4"  # of features in the file
+        self._file = (0, 0)  # which file it is, whatever its name
         self._lock = threading.RLock()
         self._closed = False
         self._connection: sqlite3.Connection | None = None
@@ -147,6 +148,8 @@ class SqliteStore:
         """Open the file, and make it a gallery where it is to be one."""
         self._connection = connection = _connection(self.path)
         try:
+            found = self.path.stat()
+            self._file = found.st_dev, found.st_ino
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
             # A file that is not ours must stay as it is, so ask before the switch to a write-ahead log.
@@ -377,7 +380,17 @@ class SqliteStore:
         with self._lock, self._faults():
             if self._closed:
                 raise GalleryError(f"{self.path} is closed: open it again")
-            yield self._connection or self._connect()
+            yield self._same(self._connection) if self._connection else self._connect()
+
+    def _same(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """The connection. Raises GalleryError where another file has taken the place of the one it was made to."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            raise GalleryError(f"{self.path} was deleted or moved while it was open: open it again") from None
+        if (found.st_dev, found.st_ino) != self._file:
+            raise GalleryError(f"{self.path} was replaced while it was open: open it again")
+        return connection
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
