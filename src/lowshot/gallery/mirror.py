@@ -6,6 +6,7 @@ Shape suffixes: N examples, R of them that are looked at, C classes, Q queries, 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 Mask = NDArray[np.bool_]
 
 _AT_ONCE = 1 << 24  # distances computed at once: 64 MB
-_FILTERS = 64  # remembered
+_FILTERS = 32  # remembered
+_SMALL = 64  # a filter that lets so small a part through is remembered with the classes it leaves: half a copy, in all
 
 
 class Source(Protocol):
@@ -49,6 +51,16 @@ class Source(Protocol):
 
     def changes(self, mark: Mark) -> Changes:
         """What a reader lacks who has seen it up to a mark."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Gathered:
+    """The classes that some examples are of, and their means over these."""
+
+    of: Ints
+    numbers: Ints
+    means: Features
+    squares: Features
 
 
 class Mirror:
@@ -69,7 +81,9 @@ class Mirror:
         self._classes = Growing(label=np.zeros(0, object), count=np.zeros(0, np.int64), feature=empty, square=square)
         self._number: dict[str, int] = {}  # of each class
         self._columns = Columns(self._examples)
+        self._all: Ints = np.arange(0)
         self._filtered: dict[str, Rows] = {}  # by filter
+        self._gathered: dict[int, _Gathered] = {}  # by the identity of such rows
         self._learner: Recognizer | None = None  # whose copy has learned the examples
         self._student: Recognizer
 
@@ -86,7 +100,7 @@ class Mirror:
                 self._take(changes)
             self._mark = changes.mark
             self._learner = None
-            self._filtered.clear()
+            self._forget_filters()
             if changes.complete:
                 self._version = version
 
@@ -148,9 +162,13 @@ class Mirror:
         name = str(sorted((attribute, sorted(values)) for attribute, values in where.items()))
         if name not in self._filtered:
             if len(self._filtered) == _FILTERS:
-                self._filtered.clear()
+                self._forget_filters()
             self._filtered[name] = np.flatnonzero(self._columns.having(where))
         return self._filtered[name]
+
+    def _forget_filters(self) -> None:
+        self._filtered.clear()
+        self._gathered.clear()
 
     def _allowed(self, wanted: Rows | None, gates: Sequence[Kept], kept: Sequence[Mask]) -> Rows | None:
         """The rows of the examples to compare with; None for all of them."""
@@ -172,11 +190,17 @@ class Mirror:
     ) -> tuple[Ints, Features]:
         """The classes that have an allowed example, by their numbers, and the distances to them, (Q, C)."""
         if recognizer is not None:
-            numbers = np.arange(len(self._classes)) if allowed is None else self._numbers(allowed)
+            numbers = self._every() if allowed is None else self._numbers(allowed)
             return numbers, self._taught(recognizer).distances(queries_QD)[:, numbers]
         if self._card.compare == "prototype":
             return self._to_means(queries_QD, allowed)
         return self._to_nearest(queries_QD, allowed)
+
+    def _every(self) -> Ints:
+        """The numbers of all classes; kept, since writing a million of them takes a while."""
+        if len(self._all) != len(self._classes):
+            self._all = np.arange(len(self._classes))
+        return self._all
 
     def _numbers(self, rows: Rows) -> Ints:
         """The classes of some examples, each once."""
@@ -186,15 +210,24 @@ class Mirror:
     def _to_means(self, queries_QD: Features, allowed: Rows | None) -> tuple[Ints, Features]:
         """Distances to the means of classes, over their allowed examples only."""
         if allowed is None:
-            numbers, table = np.arange(len(self._classes)), self._classes
-            return numbers, self._distances(queries_QD, table["feature"], table["square"])
-        numbers = self._numbers(allowed)
-        if len(allowed) == self._classes["count"][numbers].sum():  # of these classes all are allowed
+            return self._every(), self._distances(queries_QD, self._classes["feature"], self._classes["square"])
+        some = self._gather(allowed)
+        return some.numbers, self._distances(queries_QD, some.means, some.squares)
+
+    def _gather(self, rows: Rows) -> _Gathered:
+        """The classes of some examples. Those of a small filter are remembered: they lie scattered over all memory."""
+        if id(rows) in self._gathered:
+            return self._gathered[id(rows)]
+        numbers = self._numbers(rows)
+        if len(rows) == self._classes["count"][numbers].sum():  # of these classes all are allowed
             means, squares = self._classes["feature"].take(numbers, axis=0), self._classes["square"][numbers]
         else:
-            means = self._averages(allowed)[1]
+            means = self._averages(rows)[1]
             squares = squared_length(means)
-        return numbers, self._distances(queries_QD, means, squares)
+        some = _Gathered(self._examples["of"][rows], numbers, means, squares)
+        if len(rows) * _SMALL <= len(self) and any(rows is each for each in self._filtered.values()):
+            self._gathered[id(rows)] = some
+        return some
 
     def _to_nearest(self, queries_QD: Features, allowed: Rows | None) -> tuple[Ints, Features]:
         """Distances to the nearest allowed example of each class."""
@@ -240,7 +273,8 @@ class Mirror:
         """The rows of a class's allowed examples."""
         if allowed is None:
             return np.flatnonzero(self._examples["of"] == number)
-        return np.asarray(allowed[self._examples["of"][allowed] == number])
+        of = self._gathered[id(allowed)].of if id(allowed) in self._gathered else self._examples["of"][allowed]
+        return np.asarray(allowed[of == number])
 
     def _deciding(self, query_D: Features, rows: Rows, shown: int) -> list[tuple[int, float]]:
         """Ids and distances of the nearest of some examples."""
