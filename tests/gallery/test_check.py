@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from lowshot import Encoder, Gallery, load
 from lowshot.data import ImageForm
+from lowshot.data.examples import places_in_class
 from lowshot.encoder import Card
 from lowshot.encoder.named import find
 from lowshot.errors import ConfigError, GalleryError
 from lowshot.gallery.check import check, check_held
 from lowshot.gallery.index import Held
 from lowshot.recognize import NearestPrototype
-from lowshot.recognize.held_out import order_in_class
 
 
 def card(features: int = 8, **fields: Any) -> Card:
@@ -184,7 +184,7 @@ def characters(data_folder: Path) -> tuple[Card, Any, Any, Any]:
 
 def drawn(labels: Any, shots: int, seed: int) -> tuple[Any, Any]:
     """Rows to enroll, ``shots`` of each class, and all others."""
-    order = order_in_class(labels, np.random.default_rng(seed))
+    order = places_in_class(labels, np.random.default_rng(seed))
     return np.flatnonzero(order < shots), np.flatnonzero(order >= shots)
 
 
@@ -236,7 +236,7 @@ class TestCharacters:
         asked, random = [], []
         for seed in range(8):
             support, queries = drawn(y, 2, seed)
-            new, queries = queries[order_in_class(y[queries], np.random.default_rng(seed)) == 0], queries
+            new, queries = queries[places_in_class(y[queries], np.random.default_rng(seed)) == 0], queries
             queries = np.setdiff1d(queries, new)
             found = check_held(held(X[support], y[support]), form, background, seed=seed, most=25)
             before = accuracy(X, y, support, queries)

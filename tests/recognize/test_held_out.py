@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lowshot.data.examples import places_in_class
 from lowshot.recognize import NearestNeighbors, NearestPrototype
-from lowshot.recognize.held_out import at_shots, in_turn, join, order_in_class
+from lowshot.recognize.held_out import at_shots, in_turn, join
 from lowshot.recognize.recognizer import Recognizer
 
 Sizes = st.lists(st.integers(1, 5), min_size=2, max_size=5)
@@ -73,6 +74,6 @@ def test_parts_are_joined_and_chosen() -> None:
 @given(seed=st.integers(0, 1000), sizes=Sizes)
 def test_an_order_is_a_shuffle_of_each_class(seed: int, sizes: list[int]) -> None:
     _, codes, rng = gallery(seed, sizes)
-    order = order_in_class(codes, rng)
+    order = places_in_class(codes, rng)
     for code, size in enumerate(sizes):
         assert sorted(order[codes == code].tolist()) == list(range(size))

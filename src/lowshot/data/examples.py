@@ -80,10 +80,7 @@ class Examples:
     @property
     def places(self) -> Ints:
         """Each item's place among those of its class, (n,): 0 for the first of each class, then 1, and so on."""
-        order = np.argsort(self.labels, kind="stable")
-        places = np.empty(len(self), np.int64)
-        places[order] = np.arange(len(self)) - np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
-        return places
+        return places_in_class(self.labels)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -243,6 +240,18 @@ class Examples:
                 )
             )
         return turns[0].merge(*turns[1:])
+
+
+def places_in_class(codes_N: Ints, rng: np.random.Generator | None = None) -> Ints:
+    """How many items of its class come before each item, (n,): as they stand, or in an order that is drawn.
+
+    ``codes_N`` are whole numbers from 0.
+    """
+    counts = np.bincount(codes_N)
+    by_class = np.argsort(codes_N, kind="stable") if rng is None else np.lexsort((rng.random(len(codes_N)), codes_N))
+    places = np.empty(len(codes_N), np.int64)
+    places[by_class] = np.arange(len(codes_N)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return places
 
 
 def _class_numbers(labels: Any) -> Ints:

@@ -6,24 +6,23 @@ import base64
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lowshot.encoder import Card, Features
 from lowshot.errors import DataError, GalleryError, ShapeError
-from lowshot.gallery.index import Compared, Held, Index, Ints, Kept, check_top, check_where, empty
+from lowshot.gallery.index import Compared, Held, Index, Kept, check_top, check_where, empty
 from lowshot.gallery.learned import AUTO, LEARNED, Learned, learn, read_learned
 from lowshot.gallery.records import Answer, Candidate, Match
 from lowshot.gallery.store import Store
-from lowshot.recognize.choice import recognizer_named
+from lowshot.recognize.choice import Background, recognizer_named
 
 if TYPE_CHECKING:
     from lowshot.recognize.gate import AttributeGate, GateReport
     from lowshot.recognize.recognizer import Recognizer
 
-Background = tuple[Features, Ints]
 Stated = tuple[Features, Sequence[str], Any]  # features, the value of an attribute, and what is held out together
 
 _GATE = "gate: "  # a fact's name begins so, and goes on with the attribute's
@@ -47,7 +46,6 @@ class Answerer:
         self._facts: Mapping[str, str] = {}
         self._version: Hashable = None  # of the store, when the facts were read
         self._recognizers: dict[str, Recognizer] = {}
-        self._gates: dict[str, tuple[str, AttributeGate]] = {}  # with the text that each was read from
 
     def identify(
         self,
@@ -106,9 +104,10 @@ class Answerer:
         reports = {}
         with self._lock:
             self._follow()
+            held = self._index.held()
             for attribute in self._index.attribute_names():
                 with suppress(DataError):  # too few examples share a value
-                    reports[attribute] = gate_report(*self._stated(attribute), recall)
+                    reports[attribute] = gate_report(*self._stated(attribute, held), recall)
         return reports
 
     def held(self) -> Held:
@@ -175,28 +174,29 @@ class Answerer:
 
     def _gate(self, attribute: str) -> AttributeGate:
         """The gate of an attribute; one that was never trained is trained on the gallery."""
-        from lowshot.recognize.gate import AttributeGate
-
         if (name := _GATE + attribute) not in self._facts:
             self._keep({name: _as_text(self._fitted_gate(attribute, None))})
-        text = self._facts[name]
-        if self._gates.get(attribute, ("",))[0] != text:
-            self._gates[attribute] = text, AttributeGate.from_bytes(base64.b64decode(text))
-        return self._gates[attribute][1]
+        return _read_gate(self._facts[name])
 
     def _fitted_gate(self, attribute: str, background: Stated | None) -> AttributeGate:
         from lowshot.recognize.gate import AttributeGate
 
-        return AttributeGate().fit(*(self._stated(attribute) if background is None else background))
+        return AttributeGate().fit(*(background or self._stated(attribute, self._index.held())))
 
-    def _stated(self, attribute: str) -> Stated:
+    def _stated(self, attribute: str, held: Held) -> Stated:
         """What the examples say of an attribute. Each stands for itself: queries to let through are of their classes."""
-        held = self._index.held()
         return held.features, self._index.attributes(attribute).tolist(), np.arange(len(held.ids))
 
 
 def _as_text(gate: AttributeGate) -> str:
     return base64.b64encode(gate.to_bytes()).decode()
+
+
+@lru_cache(maxsize=16)  # every query asks
+def _read_gate(text: str) -> AttributeGate:
+    from lowshot.recognize.gate import AttributeGate
+
+    return AttributeGate.from_bytes(base64.b64decode(text))
 
 
 def _passed(kept: Sequence[Kept], row: int) -> dict[str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -64,6 +65,7 @@ class Learned:
 _ADAPTER = TypeAdapter(Learned)
 
 
+@lru_cache(maxsize=16)  # every query asks
 def read_learned(text: str, place: str) -> Learned:
     """The inverse of :meth:`Learned.text`. Raises GalleryError where it is damaged."""
     try:

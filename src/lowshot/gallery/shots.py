@@ -12,11 +12,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lowshot.data.examples import places_in_class
 from lowshot.encoder import Features
 from lowshot.gallery.index import Ints
 from lowshot.recognize.distances import distances
 from lowshot.recognize.examples import ExampleKeeper
-from lowshot.recognize.held_out import HeldOut, Rows, ask, at_shots, order_in_class
+from lowshot.recognize.held_out import HeldOut, Rows, ask, at_shots
 from lowshot.recognize.recognizer import Recognizer
 
 How = Literal["held out", "extrapolated", "stand-in"]
@@ -182,7 +183,7 @@ def _exponent(answers: Mapping[int, HeldOut]) -> float:
 
 def _between(recognizer: Recognizer, X: Features, codes_N: Ints, rng: np.random.Generator) -> float:
     """The mean distance of single examples of different classes."""
-    single = np.flatnonzero(order_in_class(codes_N, rng) == 0)
+    single = np.flatnonzero(places_in_class(codes_N, rng) == 0)
     some = rng.choice(single, min(_MANY, len(single)), replace=False)
     far = distances(X[some], X[some], recognizer.distance, recognizer.negative)
     np.fill_diagonal(far, 0)

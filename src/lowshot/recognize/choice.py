@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from lowshot.data.examples import places_in_class
 from lowshot.errors import ConfigError
 from lowshot.recognize.distances import Distance, Floats
 from lowshot.recognize.linear_probe import LinearProbe
@@ -187,9 +188,7 @@ def choose(
 def _turns(codes_N: Ints, seed: int) -> Ints:
     """In which turn each example is held out; -1 for the only one of a class, which never is."""
     counts_C = np.bincount(codes_N)
-    by_class = np.lexsort((np.random.default_rng(seed).random(len(codes_N)), codes_N))
-    turns = np.empty(len(codes_N), np.int64)
-    turns[by_class] = (np.arange(len(codes_N)) - np.repeat(np.cumsum(counts_C) - counts_C, counts_C)) % _FOLDS
+    turns = places_in_class(codes_N, np.random.default_rng(seed)) % _FOLDS
     return np.where(counts_C[codes_N] > 1, turns, -1)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from lowshot.data.examples import places_in_class
 from lowshot.recognize.distances import Floats
 from lowshot.recognize.examples import ExampleKeeper
 from lowshot.recognize.recognizer import Ints, Recognizer
@@ -96,7 +97,7 @@ def in_turn(
 
     One of each class is held out at a time. Of a class of more than ``folds`` examples several are held out together.
     """
-    order_N, counts_C = order_in_class(codes_N, rng), np.bincount(codes_N)
+    order_N, counts_C = places_in_class(codes_N, rng), np.bincount(codes_N)
     candidates = np.flatnonzero(counts_C[codes_N] > 1)
     asked = np.zeros(len(codes_N), bool)
     asked[rng.choice(candidates, min(most, len(candidates)), replace=False)] = True
@@ -131,7 +132,7 @@ def at_shots(
     """
     found: dict[int, list[HeldOut]] = {k: [] for k in shots}
     for _ in range(draws):
-        order_N = order_in_class(codes_N, rng)
+        order_N = places_in_class(codes_N, rng)
         for k, queries in _queries(codes_N, order_N, shots, rng, most):
             found[k].append(ask(recognizer, X, codes_N, order_N < k, queries))
     return {k: join(parts) for k, parts in found.items()}
@@ -146,12 +147,3 @@ def _queries(
         classes = max(1, int((counts_C > k).sum()))
         rows = np.flatnonzero((order_N >= k) & (order_N < k + max(1, most // classes)))
         yield k, np.sort(rng.choice(rows, min(most, len(rows)), replace=False))
-
-
-def order_in_class(codes_N: Ints, rng: np.random.Generator) -> Ints:
-    """Shuffle each class: the place of every example among those of its class, (N,)."""
-    by_class = np.lexsort((rng.random(len(codes_N)), codes_N))
-    counts_C = np.bincount(codes_N)
-    order_N = np.empty(len(codes_N), np.int64)
-    order_N[by_class] = np.arange(len(codes_N)) - np.repeat(np.cumsum(counts_C) - counts_C, counts_C)
-    return order_N

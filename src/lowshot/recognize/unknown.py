@@ -38,6 +38,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.base import clone
 
+from lowshot.data.examples import places_in_class
 from lowshot.errors import ConfigError, ShapeError
 from lowshot.recognize.distances import Floats
 from lowshot.recognize.prototypes import NearestPrototype
@@ -282,7 +283,7 @@ def _sampled(codes_N: Ints, asked_Q: Ints, rng: np.random.Generator) -> tuple[ND
     chosen = rng.permutation(np.argsort(priority)[:_CLASSES])
     ranks = np.full(len(counts), -1)
     ranks[chosen] = np.arange(len(chosen))
-    few = _order_in_class(codes_N) < max(2, _EXAMPLES // len(chosen))
+    few = places_in_class(codes_N) < max(2, _EXAMPLES // len(chosen))
     return np.flatnonzero(few & (ranks[codes_N] >= 0)), ranks
 
 
@@ -291,7 +292,7 @@ def _enrolled(recognizer: Recognizer, gallery: Recognizer, X: Floats, codes_N: I
     rows = _some(len(X), _ROWS)
     others = gallery.distances(X[rows])
     own = np.full(len(rows), np.inf, np.float32)
-    order, counts = _order_in_class(codes_N), gallery.counts_
+    order, counts = places_in_class(codes_N), gallery.counts_
     for fold in range(min(_FOLDS, counts.max())):
         out = (order % _FOLDS == fold) & (counts[codes_N] > 1)
         if (held := out[rows]).any():
@@ -322,7 +323,7 @@ def _stand_in(recognizer: Recognizer, X: Floats, labels_N: Ints, shots_C: Ints, 
     codes = rng.permutation(codes.max() + 1)[codes]
     counts = np.bincount(codes)
     shots = np.quantile(shots_C, np.linspace(0, 1, len(counts))).round()
-    support = _order_in_class(codes) < np.minimum(shots, counts - 1).clip(1)[codes]
+    support = places_in_class(codes) < np.minimum(shots, counts - 1).clip(1)[codes]
     queries = np.flatnonzero(~support if not support.all() else support)
     queries = queries[_some(len(queries), _STAND_IN)]
     distances = clone(recognizer).fit(X[support], codes[support]).distances(X[queries])
@@ -392,15 +393,6 @@ def _without(distances_MC: Floats, codes_M: Ints) -> Floats:
     others = distances_MC.copy()
     others[np.arange(len(codes_M)), codes_M] = np.inf
     return others
-
-
-def _order_in_class(codes_N: Ints) -> Ints:
-    """For each item, how many of its class come before it."""
-    by_class = np.argsort(codes_N, kind="stable")
-    counts = np.bincount(codes_N)
-    order = np.empty(len(codes_N), np.int64)
-    order[by_class] = np.arange(len(codes_N)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return order
 
 
 def _some(of: int, most: int) -> NDArray[np.intp]:
