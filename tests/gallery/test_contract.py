@@ -15,31 +15,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from by_loops import CALIBRATION, FEATURES, agrees, card_of, expected, random_row
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lowshot import Encoder, Gallery
-from lowshot.data import ImageForm
-from lowshot.encoder import Card
 from lowshot.errors import GalleryError
 from lowshot.gallery import moving
-from lowshot.gallery.index import Compared, Kept
+from lowshot.gallery.index import Kept
 from lowshot.gallery.store import Row, Store, is_there, open_store
 from lowshot.recognize.choice import recognizer_named
 from lowshot.recognize.distances import distances, unit
-from lowshot.recognize.unknown import Calibration
-
-FEATURES = 6
-CALIBRATION = Calibration(evidence=3.0, sharpness=6.0, contrast=7.0, typical=0.3, spread=0.1, genuine=10, impostors=10)
-
-
-def _card(distance: str = "cosine", compare: str = "prototype") -> Card:
-    fields: dict[str, Any] = {"distance": distance, "compare": compare, "features": FEATURES}
-    return Card(name="made", form=ImageForm(height=2, width=2, channels=1), mean=(0.0,), std=(1.0,), **fields)
 
 
 def _facts(**fields: str) -> dict[str, str]:
-    return {"card": _card(**fields).model_dump_json(), "fingerprint": "abc", "source": "", "precision": "float32"}
+    return {"card": card_of(**fields).model_dump_json(), "fingerprint": "abc", "source": "", "precision": "float32"}
 
 
 def _feature(seed: int) -> Any:
@@ -136,7 +126,7 @@ class TestKeeping:
         assert store.classes() == {text: 1, "other": 1}
         (record,) = store.records(text)
         assert (record.id, record.label, record.name, record.attributes) == (id, text, text, {text: text, "of": text})
-        index = store.index(_card())
+        index = store.index(card_of())
         index.follow()
         for where in ({text: [text]}, {"of": ["no", text]}, {text: [text], "of": [text]}):
             (compared,) = index.compare(_feature(1)[None], 5, CALIBRATION, where=where)
@@ -314,7 +304,7 @@ class TestOpening:
 class TestSharing:
     def test_what_one_changes_the_other_sees_at_once(self, store: Store) -> None:
         with closing(open_store(store.place, _facts())) as other:
-            one, two = store.index(_card()), other.index(_card())
+            one, two = store.index(card_of()), other.index(card_of())
             for turn in range(4):
                 here, index = (other, one) if turn % 2 else (store, two)
                 (id,) = here.add(_rows(1, f"label {turn}", start=turn))
@@ -370,46 +360,14 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 # Comparing.
 
 
-def _row(rng: np.random.Generator) -> Row:
-    attributes = {"color": str(rng.choice(["red", "blue", "green"]))} if rng.random() < 0.8 else {}
-    attributes |= {"size": str(rng.integers(3))} if rng.random() < 0.5 else {}
-    return Row(f"class {rng.integers(8)}", "", attributes, rng.normal(size=FEATURES).astype(np.float32), None)
-
-
-def _expected(store: Store, query: Any, card: Card, allowed: Callable[[Row], bool]) -> dict[str, float]:
-    """The distance to each class, by a loop."""
-    by_class: dict[str, list[Any]] = {}
-    for row in store.rows():
-        if allowed(row):
-            by_class.setdefault(row.label, []).append(row.feature)
-    found = {}
-    for label, features in by_class.items():
-        if card.compare == "prototype":
-            mean = (unit(np.array(features)) if card.distance == "cosine" else np.array(features)).mean(axis=0)
-            found[label] = float(distances(query[None], mean[None], card.distance)[0, 0])
-        else:
-            found[label] = float(distances(query[None], np.array(features), card.distance).min())
-    return found
-
-
-def _agrees(compared: Compared, expected: dict[str, float]) -> None:
-    assert compared.classes == len(expected)
-    far = np.array([[expected[label] for label in sorted(expected)]], np.float32)
-    likely = dict(zip(sorted(expected), CALIBRATION.probabilities(far)[0].tolist(), strict=True))
-    nearest = sorted(expected, key=lambda label: expected[label])[: len(compared.labels)]
-    np.testing.assert_allclose([expected[x] for x in compared.labels], [expected[n] for n in nearest], atol=1e-4)
-    np.testing.assert_allclose(compared.scores, [likely[label] for label in compared.labels], atol=2e-3)
-    assert compared.known == pytest.approx(sum(likely.values()), abs=2e-3)
-
-
 @pytest.mark.parametrize("compare", ["prototype", "neighbor"])
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 def test_any_history_answers_as_a_loop_over_the_store_would(place: str, distance: str, compare: str) -> None:
-    card, rng = _card(distance, compare), np.random.default_rng(0)
+    card, rng = card_of(distance, compare), np.random.default_rng(0)
     with closing(open_store(place, _facts(distance=distance, compare=compare))) as store:
         index = store.index(card)
         for turn in range(4):
-            store.add([_row(rng) for _ in range(rng.integers(1, 12))])
+            store.add([random_row(rng) for _ in range(rng.integers(1, 12))])
             if turn % 2:
                 store.remove(rng.choice(_ids(store), rng.integers(0, len(store)), replace=False))
             if turn == 3:
@@ -417,7 +375,7 @@ def test_any_history_answers_as_a_loop_over_the_store_would(place: str, distance
             index.follow()
             queries = rng.normal(size=(3, FEATURES)).astype(np.float32)
             for query, compared in zip(queries, index.compare(queries, 3, CALIBRATION), strict=True):
-                _agrees(compared, _expected(store, query, card, lambda row: True))
+                agrees(compared, expected(store, query, card, lambda row: True))
                 members = [row for row in store.rows() if row.label == compared.labels[0]]
                 far = distances(query[None], np.array([row.feature for row in members]), card.distance)[0]
                 near = np.argsort(far)[:5]
@@ -429,7 +387,7 @@ def test_any_history_answers_as_a_loop_over_the_store_would(place: str, distance
                     for query, compared in zip(
                         queries, index.compare(queries, 3, CALIBRATION, where={"color": values}), strict=True
                     ):
-                        _agrees(compared, _expected(store, query, card, having))
+                        agrees(compared, expected(store, query, card, having))
             assert len(index) == len(store)
         assert index.compare(queries[:0], 3, CALIBRATION) == []
 
@@ -450,7 +408,7 @@ def colors(place: str) -> Iterator[Store]:
 
 
 def test_filters_and_gates(colors: Store) -> None:
-    index, queries = colors.index(_card()), np.eye(FEATURES, dtype=np.float32)[[2, 2, 2]]
+    index, queries = colors.index(card_of()), np.eye(FEATURES, dtype=np.float32)[[2, 2, 2]]
     index.follow()
     for where, message in (
         ({"color": ["green"]}, "no enrolled example has color=green; there are: red, blue, mauve"),
@@ -476,7 +434,7 @@ def test_filters_and_gates(colors: Store) -> None:
 
 
 def test_every_recognizer_can_compare(colors: Store) -> None:
-    index = colors.index(_card())
+    index = colors.index(card_of())
     index.follow()
     background = np.random.default_rng(0).normal(size=(40, FEATURES)).astype("f4"), np.repeat(np.arange(10), 4)
     for name in ("3-neighbors", "mahalanobis", "simple-shot", "logistic"):
@@ -489,7 +447,7 @@ def test_what_is_held_is_in_order_and_a_part_of_it_spreads_over_all_classes(stor
     rng = np.random.default_rng(1)
     ids = store.add([Row(f"{i // 5:03d}", "", {}, rng.normal(size=FEATURES).astype("f4"), None) for i in range(500)])
     store.remove([ids[0], ids[6], ids[498]])
-    index = store.index(_card())
+    index = store.index(card_of())
     index.follow()
     held, part = index.held(), index.held(100)
     assert held.ids.tolist() == _ids(store)
@@ -497,7 +455,7 @@ def test_what_is_held_is_in_order_and_a_part_of_it_spreads_over_all_classes(stor
     np.testing.assert_allclose(held.features, unit(np.array([row.feature for row in store.rows()])), atol=1e-6)
     assert 80 <= len(part.ids) <= 120 and len(set(part.labels)) in range(18, 23)
     with closing(open_store(store.place)) as other:
-        same = other.index(_card())
+        same = other.index(card_of())
         same.follow()
         assert same.held(100).ids.tolist() == part.ids.tolist()
 
@@ -508,7 +466,7 @@ def test_any_attribute_is_found_again(shared: Store, value: str, key: str) -> No
     value, key = (text.encode("utf-8", "replace").decode() for text in (value, key))
     ids = shared.add([Row("x", "", {key: value}, _feature(3), None)])
     try:
-        index = shared.index(_card())
+        index = shared.index(card_of())
         index.follow()
         (compared,) = index.compare(_feature(3)[None], 5, CALIBRATION, where={key: [value]})
         assert compared.examples[0][0] == ids[0] and list(compared.labels) == ["x"]

@@ -3,68 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from by_loops import CALIBRATION, FEATURES, agrees, card_of, expected, random_row
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lowshot.data import ImageForm
-from lowshot.encoder import Card
 from lowshot.errors import GalleryError
 from lowshot.gallery.columns import Columns
 from lowshot.gallery.growing import Growing
-from lowshot.gallery.index import Compared, Kept
+from lowshot.gallery.index import Kept
 from lowshot.gallery.sqlite import SqliteStore
 from lowshot.gallery.store import Row
-from lowshot.recognize.distances import distances, nearest_columns, unit
-from lowshot.recognize.unknown import Calibration
-
-FEATURES = 6
-CALIBRATION = Calibration(evidence=3.0, sharpness=6.0, contrast=1.0, typical=0.3, spread=0.1, genuine=10, impostors=10)
-FORM = ImageForm(height=2, width=2, channels=1)
-
-
-def _card(distance: str = "cosine", compare: str = "prototype") -> Card:
-    fields: dict[str, Any] = {"distance": distance, "compare": compare, "features": FEATURES}
-    return Card(name="made", form=FORM, mean=(0.0,), std=(1.0,), **fields)
-
-
-def _row(rng: np.random.Generator) -> Row:
-    attributes = {"color": str(rng.choice(["red", "blue", "green"]))} if rng.random() < 0.8 else {}
-    attributes |= {"size": str(rng.integers(3))} if rng.random() < 0.5 else {}
-    feature = rng.normal(size=FEATURES).astype(np.float32)
-    return Row(f"class {rng.integers(8)}", "", attributes, feature, None)
-
-
-def _expected(store: SqliteStore, query: Any, card: Card, allowed: Callable[[Row], bool]) -> dict[str, float]:
-    """The distance to each class, by a loop."""
-    by_class: dict[str, list[Any]] = {}
-    for row in store.rows():
-        if allowed(row):
-            by_class.setdefault(row.label, []).append(row.feature)
-    found = {}
-    for label, features in by_class.items():
-        if card.compare == "prototype":
-            mean = (unit(np.array(features)) if card.distance == "cosine" else np.array(features)).mean(axis=0)
-            found[label] = float(distances(query[None], mean[None], card.distance)[0, 0])
-        else:
-            found[label] = float(distances(query[None], np.array(features), card.distance).min())
-    return found
-
-
-def _agrees(compared: Compared, expected: dict[str, float]) -> None:
-    assert compared.classes == len(expected)
-    far = np.array([[expected[label] for label in sorted(expected)]], np.float32)
-    likely = dict(zip(sorted(expected), CALIBRATION.probabilities(far)[0].tolist(), strict=True))
-    nearest = sorted(expected, key=lambda label: expected[label])[: len(compared.labels)]
-    np.testing.assert_allclose(
-        [expected[label] for label in compared.labels], [expected[n] for n in nearest], atol=1e-4
-    )
-    np.testing.assert_allclose(compared.scores, [likely[label] for label in compared.labels], atol=2e-3)
+from lowshot.recognize.distances import nearest_columns, unit
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -76,10 +29,10 @@ def test_it_answers_as_a_loop_over_the_file_would(
 ) -> None:
     rng = np.random.default_rng(seed)
     (path := tmp_path / "g").unlink(missing_ok=True)
-    store, card = SqliteStore(path, {"card": "{}"}), _card(distance, compare)
+    store, card = SqliteStore(path, {"card": "{}"}), card_of(distance, compare)
     mirror = store.index(card)
     for _ in range(turns):
-        store.add([_row(rng) for _ in range(rng.integers(1, 12))])
+        store.add([random_row(rng) for _ in range(rng.integers(1, 12))])
         if rng.random() < 0.6:
             ids = [record.id for record in store.records()]
             store.remove(rng.choice(ids, rng.integers(0, len(ids)), replace=False))
@@ -90,14 +43,14 @@ def test_it_answers_as_a_loop_over_the_file_would(
     mirror.follow()
     queries = rng.normal(size=(3, FEATURES)).astype(np.float32)
     for query, compared in zip(queries, mirror.compare(queries, 3, CALIBRATION), strict=True):
-        _agrees(compared, _expected(store, query, card, lambda row: True))
+        agrees(compared, expected(store, query, card, lambda row: True))
     for values in (["red"], ["red", "green"], ["blue", "mauve"]):
         if not any(row.attributes.get("color") in values for row in store.rows()):
             continue
         for query, compared in zip(
             queries, mirror.compare(queries, 3, CALIBRATION, where={"color": values}), strict=True
         ):
-            _agrees(compared, _expected(store, query, card, lambda row: row.attributes.get("color") in values))  # noqa: B023
+            agrees(compared, expected(store, query, card, lambda row: row.attributes.get("color") in values))  # noqa: B023
     assert len(mirror) == len(store)
     store.close()
 
@@ -111,7 +64,7 @@ def test_gates_let_whole_classes_through_each_query_by_its_own(tmp_path: Path) -
         Row("b", "", {"color": "blue"}, feature[2], None),
         Row("c", "", {}, feature[3], None),
     ])  # fmt: skip
-    mirror = store.index(_card())
+    mirror = store.index(card_of())
     mirror.follow()
     likely = np.array([[True, False], [False, True], [False, False]])
     gate = Kept("color", ("red", "blue"), likely)
@@ -129,7 +82,7 @@ def test_a_gate_that_lets_nothing_through_is_left_out(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "g", {"card": "{}"})
     rng = np.random.default_rng(0)
     store.add([Row(label, "", {"color": "red"}, rng.normal(size=FEATURES).astype("f4"), None) for label in "ab"])
-    mirror = store.index(_card())
+    mirror = store.index(card_of())
     mirror.follow()
     gate = Kept("color", ("green", "red"), np.array([[True, False]]))
     assert mirror.compare(np.ones((1, FEATURES), np.float32), 5, CALIBRATION, gates=[gate])[0].classes == 2
@@ -148,7 +101,7 @@ def test_a_filter_that_nothing_passes_is_an_error(tmp_path: Path, where: dict[st
     store = SqliteStore(tmp_path / "g", {"card": "{}"})
     ones = np.ones(FEATURES, np.float32)
     store.add([Row("a", "", {"color": "red"}, ones, None), Row("b", "", {"color": "blue", "size": "2"}, ones, None)])
-    mirror = store.index(_card())
+    mirror = store.index(card_of())
     mirror.follow()
     with pytest.raises(GalleryError, match=message):
         mirror.compare(ones[None], 1, CALIBRATION, where=where)
@@ -161,7 +114,7 @@ def test_what_is_held_is_in_order_and_a_part_of_it_spreads_over_all_classes(tmp_
     rows = [Row(f"{i // 5:03d}", "", {}, rng.normal(size=FEATURES).astype("f4"), None) for i in range(500)]
     store.add(rows)
     store.remove([1, 7, 499])
-    one, other = store.index(_card()), store.index(_card())
+    one, other = store.index(card_of()), store.index(card_of())
     one.follow()
     store.add(rows[:5])
     one.follow()
