@@ -13,8 +13,8 @@ from lowshot.data import Episodes, EpisodeSampler
 from lowshot.errors import ConfigError, EncoderError, ShapeError
 from lowshot.evaluate import episodes as room
 from lowshot.evaluate import score_episodes
-from lowshot.evaluate.episodes import Compare
 from lowshot.recognize import Distance, NearestNeighbors, NearestPrototype
+from lowshot.recognize.compare import Compare
 
 LABELS = np.repeat(np.arange(30), 9)
 

@@ -6,7 +6,7 @@ Shape suffixes: E episodes, W ways, K shots, Q queries (of all ways), R referenc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from lowshot.data import Episodes, ImageForm
 from lowshot.errors import ConfigError, EncoderError, ShapeError
 from lowshot.evaluate.statistics import auroc, expected_right, fpr95
+from lowshot.recognize.compare import Compare
 from lowshot.recognize.distances import Distance, unit
 
 Features = NDArray[np.float32]
-Compare = Literal["prototype", "neighbor"]
 
 _CHUNK_BYTES = 2 << 20  # features gathered at once: what one chunk touches stays in a core's cache
 _ROUNDING = 1e-6  # of a squared length: float32 products differ by this much without a reason

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from lowshot.data import Episodes, EpisodeSampler, Examples
 from lowshot.errors import ConfigError, ShapeError
-from lowshot.evaluate.episodes import Answering, Compare, EpisodeScores, score_answers, score_episodes
+from lowshot.evaluate.episodes import Answering, EpisodeScores, score_answers, score_episodes
 from lowshot.evaluate.report import Report, percent
 from lowshot.evaluate.statistics import mean_ci95
+from lowshot.recognize.compare import Compare
 from lowshot.recognize.distances import Distance
 
 if TYPE_CHECKING:

@@ -33,14 +33,13 @@ from lowshot.evaluate.statistics import (
     oscr,
     reliability,
 )
+from lowshot.recognize.choice import Background
 from lowshot.recognize.compare import Compare, comparing
 from lowshot.recognize.distances import Distance, Floats
 from lowshot.recognize.unknown import calibrate
 
 if TYPE_CHECKING:
     from lowshot.encoder import Encoder
-
-Background = tuple[Floats, NDArray[np.int64]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from lowshot.errors import ConfigError
+from lowshot.recognize.choice import recognizer_named
 from lowshot.recognize.distances import Distance
-from lowshot.recognize.neighbors import NearestNeighbors
-from lowshot.recognize.prototypes import NearestPrototype
 from lowshot.recognize.recognizer import Recognizer
 
 Compare = Literal["prototype", "neighbor"]
@@ -21,10 +20,8 @@ def comparing(compare: Compare, distance: Distance, negative: int = 0) -> Recogn
 
     Raises ConfigError where there is no such way.
     """
-    kinds: dict[str, type[NearestPrototype | NearestNeighbors]] = {
-        "prototype": NearestPrototype,
-        "neighbor": NearestNeighbors,
-    }
-    if compare not in kinds:
-        raise ConfigError(f"queries cannot be compared with each class's {compare!r}: choose {' or '.join(kinds)}")
-    return kinds[compare](distance=distance, negative=negative)
+    if compare not in get_args(Compare):
+        raise ConfigError(
+            f"queries cannot be compared with each class's {compare!r}: choose {' or '.join(get_args(Compare))}"
+        )
+    return recognizer_named(compare, distance, negative)
