@@ -210,12 +210,13 @@ def test_batches_are_bounded_by_bytes_too(folder: Path, tiny_encoder: Encoder, m
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_command_leaves_no_process_and_goes_on(number: int, encoder: Path, tmp_path: Path) -> None:
-    folder = _draw(tmp_path / "pictures", 1500)
+    many = 6000  # so many that they are not all enrolled before the signal comes
+    folder = _draw(tmp_path / "pictures", many)
     command = [sys.executable, "-m", "lowshot", "enroll", tmp_path / "g", folder, "--encoder", encoder, "--bulk"]
     running = subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "g").exists() or not (before := _number(tmp_path / "g")):
         assert running.poll() is None
-        time.sleep(0.05)
+        time.sleep(0.01)
     children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
     running.send_signal(number)
     said = running.communicate(timeout=30)[1]
@@ -227,13 +228,13 @@ def test_a_killed_command_leaves_no_process_and_goes_on(number: int, encoder: Pa
     else:
         pytest.fail("its processes go on")
     after = _number(tmp_path / "g")
-    assert before <= after < 1500
+    assert before <= after < many
     if number == signal.SIGINT:
         assert f"lowshot: stopped; {tmp_path / 'g'} now holds {after} of" in said and "goes on" in said
         assert "Traceback" not in said
     subprocess.run([*command, "--workers", "0"], check=True, stdout=subprocess.DEVNULL)
     with Gallery.open(tmp_path / "g", encoder) as gallery:
-        assert len({record.name for record in gallery.examples()}) == len(gallery) == 1500
+        assert len({record.name for record in gallery.examples()}) == len(gallery) == many
 
 
 def _number(place: Path) -> int:
