@@ -270,7 +270,7 @@ def test_original_bytes(folder: Path, tmp_path: Path) -> None:
     for path in (folder, zip_of(tmp_path / "pets.zip", members), table):
         listed = FileSet.open(path)
         assert len(listed) == 4
-        assert [each.read_bytes() for each in listed.pictures] == [*members.values()]
+        assert [each.read_bytes() for each in listed.items] == [*members.values()]
         assert list(listed.labels) == LABELS
 
 

@@ -199,7 +199,7 @@ def test_a_decoding_process_that_dies_is_an_error_and_no_end(folder: Path, encod
 
 def test_batches_are_bounded_by_bytes_too(folder: Path, tiny_encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     files = FileSet.open(folder)
-    size = files.pictures[0].stat().st_size  # type: ignore[union-attr]
+    size = files.items[0].stat().st_size  # type: ignore[union-attr]
     monkeypatch.setattr(bulk, "_BATCH_BYTES", 4 * size)
     jobs = list(bulk._jobs(files, {}, tiny_encoder.card.form, None))  # type: ignore[arg-type]
     assert sum(len(job.files) for job in jobs) == NUMBER

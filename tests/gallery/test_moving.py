@@ -283,7 +283,8 @@ class TestMigrate:
         assert moving.migrate(source, tmp_path / "new", encoders[1]) == NUMBER
         old, new = _all(source), _all(tmp_path / "new")
         assert [row[:-1] for row in new] == [row[:-1] for row in old]
-        wanted = Encoder.load(encoders[1]).embed_pictures([row[5] for row in old])
+        encoder = Encoder.load(encoders[1])
+        wanted = encoder.embed(encoder.read([row[5] for row in old]))
         found = np.array([np.frombuffer(row[-1], np.float32) for row in new])
         np.testing.assert_allclose(found, wanted, atol=1e-6)
         assert "learned" not in _facts(tmp_path / "new")
