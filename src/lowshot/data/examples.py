@@ -23,7 +23,8 @@ class Examples:
     """Labeled items of one modality.
 
     Attributes:
-        items: images as one packed ``uint8`` array (n, height, width, channels), memory-mapped when large.
+        items: images as one packed ``uint8`` array (n, height, width, channels), sounds as ``int16`` (n, samples), texts as
+            strings (n,); memory-mapped when large.
         labels: class of each item, ``int64`` (n,) (any whole numbers are converted), each in ``0 .. len(classes) - 1``.
         classes: the class names; all different, each with at least one item.
         names: where each item came from (a file name, for instance), one string an item.
@@ -70,7 +71,8 @@ class Examples:
 
     def __repr__(self) -> str:
         shape = "×".join(map(str, self.items.shape[1:]))
-        return f"Examples({len(self)} items of {shape}, {len(self.classes)} classes)"
+        what = f"items of {shape}" if shape else "texts"
+        return f"Examples({len(self)} {what}, {len(self.classes)} classes)"
 
     @property
     def counts(self) -> Ints:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from lowshot.data import clothing, digits, files, glyphs, lfw, neu_cls, omniglot
+from lowshot.data import banking77, clinc150, clothing, digits, files, glyphs, lfw, neu_cls, omniglot
 from lowshot.data.examples import Examples
 from lowshot.data.forms import Form, Modality
 from lowshot.data.images import ImageForm
@@ -37,6 +37,8 @@ SOURCES = {
     "neu_cls": Source(neu_cls.load, neu_cls.VARIANTS),
     "digits": Source(digits.load, digits.VARIANTS),
     "glyphs": Source(glyphs.load, glyphs.VARIANTS),
+    "clinc150": Source(clinc150.load, clinc150.VARIANTS, "text"),
+    "banking77": Source(banking77.load, banking77.VARIANTS, "text"),
 }
 
 

@@ -58,6 +58,16 @@ def read_texts(texts: Sequence[Text], names: Sequence[str] | None = None) -> NDA
     return np.array(read, dtype=np.str_)
 
 
+def readable(label: str) -> str:
+    """A class's name in words, which an encoder of texts can read.
+
+    Example:
+        >>> readable("card_payment_wrong_exchange_rate"), readable("reverted_card_payment?")
+        ('card payment wrong exchange rate', 'reverted card payment?')
+    """
+    return " ".join(label.replace("_", " ").split())
+
+
 def shown_text(text: Text, position: int) -> str:
     """What to call a text in an error."""
     if isinstance(text, Path):

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from lowshot.data.forms import Item, Packed, blank, check_packed, read_items
 from lowshot.encoder import onnx_file
 from lowshot.encoder.card import Card
-from lowshot.encoder.inputs import TOKENIZER, chunk, feeder
+from lowshot.encoder.inputs import TOKENIZER, batches, feeder
 from lowshot.encoder.views import Views, views
 from lowshot.errors import EncoderError, ShapeError
 
@@ -102,9 +102,8 @@ class Encoder:
         """
         check_packed(items, self.card.form, f"encoder {self.card.name!r}")
         features = np.empty((len(items), self.card.features), np.float32)
-        step = chunk(self.card)
-        for start in range(0, len(items), step):
-            features[start : start + step] = self._run(items[start : start + step])
+        for some in batches(items, self.card):
+            features[some] = self._run(items[some])
         return features
 
     def embed_support(self, items: Packed, kind: Views | None = None) -> Features:
