@@ -107,7 +107,14 @@ def evaluate(
             help="nway, semi, open: support examples a class; open takes several, as 1,2,5.  [default: 1]",
         ),
     ] = None,
-    queries: Annotated[int | None, typer.Option(min=1, help="nway, semi, open: queries a class.  [default: 5]")] = None,
+    queries: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER|DATA",
+            help="nway, semi, open: queries a class; open also takes data, to which all classes are then enrolled, and what "
+            "is of none of them is unknown.  [default: 5]",
+        ),
+    ] = None,
     episodes: Annotated[int | None, typer.Option(min=1, help="nway, semi: episodes.  [default: 1000]")] = None,
     within: Annotated[
         str | None, typer.Option(help="nway, semi: an attribute that an episode must not mix, such as alphabet.")
@@ -127,6 +134,10 @@ def evaluate(
     diagram: Annotated[
         Path | None, typer.Option(help="open: an SVG file to write, how often answers are right by how sure they are.")
     ] = None,
+    recognizer: Annotated[
+        str | None,
+        typer.Option(help="nway, open: compare so: prototype, neighbor, logistic …  [default: the encoder's way]"),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of what is drawn; not for lake.  [default: 0]")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -138,13 +149,14 @@ def evaluate(
     given: dict[str, Any] = {
         "ways": ways,
         "shots": numbers,
-        "queries": queries,
+        "queries": None if queries is None else _queries(queries, data=protocol is Protocol.open),
         "episodes": episodes,
         "within": within,
         "pairs": pairs,
     }
+    given |= {"unlabeled": unlabeled, "distractors": distractors, "recognizer": recognizer, "seed": seed}
     given |= {"presentations": presentations, "sequences": sequences, "galleries": galleries, "diagram": diagram}
-    options = _applicable(protocol, given | {"unlabeled": unlabeled, "distractors": distractors, "seed": seed})
+    options = _applicable(protocol, given)
     if diagram is not None and not diagram.parent.is_dir():
         raise ConfigError(f"--diagram {diagram}: there is no folder {diagram.parent}")
     if protocol is Protocol.lake and data != "omniglot":
@@ -164,6 +176,8 @@ def evaluate(
             result = room.semi_of(chosen, load(data, form), **options)
         case Protocol.open:
             options.pop("diagram", None)
+            if isinstance(queries := options.get("queries"), str):
+                options["queries"] = load(queries, form)
             result = report = room.open_set_of(chosen, load(data, form), **options)
             if diagram is not None:
                 room.write_diagram(report, diagram)
@@ -184,12 +198,12 @@ def _model(name: str) -> tuple[Any, Form]:
 
 
 _OPTIONS = {
-    Protocol.nway: {"ways", "shots", "queries", "episodes", "within", "seed"},
+    Protocol.nway: {"ways", "shots", "queries", "episodes", "within", "recognizer", "seed"},
     Protocol.lake: set(),
     Protocol.verify: {"pairs", "seed"},
     Protocol.sequence: {"ways", "presentations", "sequences", "seed"},
     Protocol.semi: {"ways", "shots", "unlabeled", "distractors", "queries", "episodes", "within", "seed"},
-    Protocol.open: {"ways", "shots", "queries", "galleries", "diagram", "seed"},
+    Protocol.open: {"ways", "shots", "queries", "galleries", "diagram", "recognizer", "seed"},
 }
 
 
@@ -200,6 +214,15 @@ def _numbers(shots: str, several: bool) -> int | tuple[int, ...]:
         most = "numbers from 1 on, as 1,2,5" if several else "one number from 1 on"
         raise ConfigError(f"--shots {shots}: give {most}")
     return tuple(map(int, numbers)) if several else int(shots)
+
+
+def _queries(queries: str, data: bool) -> int | str:
+    """How many queries a class, or, where there may be such, the name of the data to ask."""
+    if queries.isdecimal() and int(queries):
+        return int(queries)
+    if not data or queries.isdecimal():
+        raise ConfigError(f"--queries {queries}: give a number from 1 on{', or data' if data else ''}")
+    return queries
 
 
 def _applicable(protocol: Protocol, options: dict[str, Any]) -> dict[str, Any]:

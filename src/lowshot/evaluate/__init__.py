@@ -4,10 +4,10 @@
 has comparisons to beat, :mod:`lowshot.evaluate.results` keeps what was measured.
 """
 
-from lowshot.evaluate.episodes import Answering, EpisodeScores, score_answers, score_episodes
+from lowshot.evaluate.episodes import Answering, EpisodeScores, score_answers, score_episodes, score_recognizer
 from lowshot.evaluate.lake import LakeResult, lake, lake_of
 from lowshot.evaluate.nway import NWayResult, nway, nway_of
-from lowshot.evaluate.open_set import OpenSetReport, OpenSetResult, open_set, open_set_of, write_diagram
+from lowshot.evaluate.open_set import OpenSetReport, OpenSetResult, asked_set, open_set, open_set_of, write_diagram
 from lowshot.evaluate.semi import SemiResult, semi, semi_of
 from lowshot.evaluate.sequences import SequentialResult, sequential, sequential_of
 from lowshot.evaluate.verify import VerifyResult, verify, verify_of
@@ -22,6 +22,7 @@ __all__ = [
     "SemiResult",
     "SequentialResult",
     "VerifyResult",
+    "asked_set",
     "lake",
     "lake_of",
     "nway",
@@ -30,6 +31,7 @@ __all__ = [
     "open_set_of",
     "score_answers",
     "score_episodes",
+    "score_recognizer",
     "semi",
     "semi_of",
     "sequential",

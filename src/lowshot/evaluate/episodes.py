@@ -6,16 +6,22 @@ Shape suffixes: E episodes, W ways, K shots, Q queries (of all ways), R referenc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from lowshot.data import Episodes, ImageForm
 from lowshot.errors import ConfigError, EncoderError, ShapeError
 from lowshot.evaluate.statistics import auroc, expected_right, fpr95
+from lowshot.recognize.choice import recognizer_named
 from lowshot.recognize.compare import Compare
 from lowshot.recognize.distances import Distance, unit
+from lowshot.recognize.recognizer import Recognizer
+
+if TYPE_CHECKING:
+    from lowshot.encoder import Encoder
 
 Features = NDArray[np.float32]
 
@@ -84,6 +90,31 @@ def score_episodes(
         return EpisodeScores(accuracy_E, None, None)
     scores = -nearest_EQ[:, :known], -nearest_EQ[:, known:]
     return EpisodeScores(accuracy_E, auroc(*scores), fpr95(*scores))
+
+
+def score_recognizer(recognizer: Recognizer, features_ND: NDArray[Any], episodes: Episodes) -> EpisodeScores:
+    """As :func:`score_episodes`, with any recognizer, which is fitted to the support of each episode in turn."""
+    features = checked(features_ND)
+    count, ways, shots = episodes.support.shape
+    query_EQ = episodes.query.reshape(count, -1)
+    if not (known := query_EQ.shape[1]):
+        raise ConfigError("the episodes have no queries: draw at least one a class")
+    asked_EQ = np.concatenate([query_EQ, episodes.unknown.reshape(count, -1)], axis=1)
+    taught, answer_1Q = np.repeat(np.arange(ways), shots), np.repeat(np.arange(ways), known // ways)[None]
+    accuracy_E, nearest_EQ = np.empty(count), np.empty(asked_EQ.shape, np.float32)
+    for episode, (support_WK, asked_Q) in enumerate(zip(episodes.support, asked_EQ, strict=True)):
+        distances_QW = clone(recognizer).fit(features[support_WK.ravel()], taught).distances(features[asked_Q])
+        accuracy_E[episode] = expected_right(distances_QW[None, :known].swapaxes(1, 2), answer_1Q).mean()
+        nearest_EQ[episode] = distances_QW.min(axis=1)
+    if not episodes.unknown.size:
+        return EpisodeScores(accuracy_E, None, None)
+    scores = -nearest_EQ[:, :known], -nearest_EQ[:, known:]
+    return EpisodeScores(accuracy_E, auroc(*scores), fpr95(*scores))
+
+
+def recognizer_of(encoder: Encoder, name: str) -> Recognizer:
+    """The recognizer of that name, for an encoder's features. Raises ConfigError where there is none."""
+    return recognizer_named(name, encoder.card.distance, encoder.card.negative, encoder.background())
 
 
 @runtime_checkable

@@ -17,11 +17,19 @@ from numpy.typing import NDArray
 
 from lowshot.data import Episodes, EpisodeSampler, Examples
 from lowshot.errors import ConfigError, ShapeError
-from lowshot.evaluate.episodes import Answering, EpisodeScores, score_answers, score_episodes
+from lowshot.evaluate.episodes import (
+    Answering,
+    EpisodeScores,
+    recognizer_of,
+    score_answers,
+    score_episodes,
+    score_recognizer,
+)
 from lowshot.evaluate.report import Report, percent
 from lowshot.evaluate.statistics import mean_ci95
 from lowshot.recognize.compare import Compare
 from lowshot.recognize.distances import Distance
+from lowshot.recognize.recognizer import Recognizer
 
 if TYPE_CHECKING:
     from lowshot.encoder import Encoder
@@ -69,6 +77,7 @@ def nway(
     seed: int = 0,
     within: Sequence[str] | None = None,
     class_names: Sequence[str] = (),
+    recognizer: Recognizer | None = None,
 ) -> NWayResult:
     """Evaluate features.
 
@@ -80,6 +89,7 @@ def nway(
         episodes, seed: how many, and what draws them: the same seed asks the same questions on every machine.
         within: group of each class, (classes,): an episode's classes then come from one group, which is much harder.
         class_names: used in messages only.
+        recognizer: compares queries in another way, and is fitted anew for each episode; it comes back as it was.
 
     Every group that has enough classes for an episode must have twice as many for unknown classes to be asked, too:
     otherwise asking them would change which groups are evaluated.
@@ -101,7 +111,10 @@ def nway(
     if len(features_ND) != len(labels):
         raise ShapeError(f"{len(features_ND)} features but {len(labels)} labels: give one for each item")
     drawn = _draw(labels, within, class_names, ways, shots, queries, episodes, seed)
-    scores = score_episodes(features_ND, drawn, distance=distance, compare=compare, negative=negative)
+    if recognizer is None:
+        scores = score_episodes(features_ND, drawn, distance=distance, compare=compare, negative=negative)
+    else:
+        scores = score_recognizer(recognizer, features_ND, drawn)
     return _result(scores, drawn, seed, perf_counter() - started)
 
 
@@ -150,12 +163,15 @@ def nway_of(
     episodes: int = 1000,
     seed: int = 0,
     within: str | None = None,
+    recognizer: str | None = None,
 ) -> NWayResult:
     """Evaluate an encoder: each item is embedded once, then only indexed. See :func:`nway`.
 
     Args:
         model: an encoder, or a trained method that answers whole episodes.
         within: an attribute, such as ``alphabet``: an episode's classes then share its value.
+        recognizer: the name of another way to compare, see :func:`~lowshot.recognize.recognizer_named`; None for the one
+            on the encoder's card.
 
     Example:
         >>> from lowshot import Encoder
@@ -167,6 +183,8 @@ def nway_of(
     started = perf_counter()
     groups = None if within is None else examples.of_classes(within)
     if isinstance(model, Answering):
+        if recognizer is not None:
+            raise ConfigError("this method answers by itself: leave the recognizer out")
         drawn = _draw(examples.labels, groups, examples.classes, ways, shots, queries, episodes, seed)
         scores = score_answers(model, examples.items, drawn)
         return _result(scores, drawn, seed, perf_counter() - started)
@@ -186,5 +204,6 @@ def nway_of(
         seed=seed,
         within=groups,
         class_names=examples.classes,
+        recognizer=None if recognizer is None else recognizer_of(model, recognizer),
     )
     return replace(result, seconds=perf_counter() - started, embed_seconds=embedded - started)
