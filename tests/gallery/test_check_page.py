@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lowshot.data import Form, ImageForm, SoundForm, TextForm
+from lowshot.data.sounds import wav
 from lowshot.errors import GalleryError
 from lowshot.gallery.check import Check
 from lowshot.gallery.check_page import check_page
@@ -19,6 +22,7 @@ from lowshot.gallery.findings import Confused, Gain, Mislabeled, Taken, Unknowns
 from lowshot.gallery.shots import Shots
 from lowshot.recognize.gate import GateReport
 
+PICTURES = ImageForm(height=28, width=28, channels=1)
 EVIL = "<script>alert(1)</script>\x1b\"'&/x"
 
 
@@ -49,8 +53,8 @@ def png(id: int) -> bytes:
     return file.getvalue()
 
 
-def shown(check: Check, original: Callable[[int], bytes] = png) -> str:
-    page = check_page(check, place=EVIL, encoder=EVIL, original=original, names={1: EVIL}, command=EVIL)
+def shown(check: Check, original: Callable[[int], bytes] = png, form: Form = PICTURES) -> str:
+    page = check_page(check, place=EVIL, encoder=EVIL, form=form, original=original, names={1: EVIL}, command=EVIL)
     return page.decode()
 
 
@@ -87,6 +91,26 @@ def test_every_finding_is_there() -> None:
     assert re.findall(r"<strong.*?>(.*?)</strong>", text) == ["90%", "80%", "10", "1", "1"]
     assert "1.2 of 3" in text and "60%" in text
     assert "The 1 gravest of 10" in text and "scale from 70% to 100%" in text
+
+
+def test_texts_are_read_there_and_nothing_in_them_runs() -> None:
+    text = shown(found(), lambda id: f"{EVIL} {id}\n{'very ' * 100}long".encode(), TextForm(tokens=9))
+    tags = _Tags()
+    tags.feed(text)
+    assert tags.tags.count("blockquote") == 2 + 4 + 2 and not {"script", "img", "audio"} & set(tags.tags)
+    assert "The same text twice" in text and "the text poor" in text and "very …</blockquote>" in text
+    assert not tags.fetched and "\x1b" not in text and "picture" not in text
+
+
+def test_sounds_are_played_there_as_the_encoder_hears_them() -> None:
+    long = wav(np.random.default_rng(0).integers(-999, 999, 80_000).astype(np.int16), 8000)
+    text = shown(found(), lambda id: long, SoundForm(seconds=0.5))
+    tags = _Tags()
+    tags.feed(text)
+    assert tags.tags.count("audio") == 2 + 4 + 2 and "The same sound twice" in text and "picture" not in text
+    assert all(each.startswith("data:audio/wav;base64,") for each in tags.fetched)
+    assert {len(base64.b64decode(each.partition(",")[2])) for each in tags.fetched} == {44 + 2 * 8000}
+    assert "no sound kept" in shown(found(), lambda id: b"damaged", SoundForm())
 
 
 def test_the_number_of_pictures_is_bounded() -> None:

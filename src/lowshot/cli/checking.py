@@ -28,7 +28,7 @@ def check(
         str | None, typer.Option(help="The gallery's encoder, where its file is no longer where it was.")
     ] = None,
     page: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a report with the pictures side by side.")
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a report with the items side by side.")
     ] = None,
     gate_recall: Annotated[float, typer.Option(help="How often a gate must keep the true value.")] = 0.99,
     most: Annotated[int, typer.Option(min=1, help="Findings of each kind to list.")] = 20,
@@ -40,6 +40,7 @@ def check(
     Expected accuracy by the number of examples, confused classes, examples that look mislabeled or are there twice, how well
     unknown classes are refused, and where one more example helps most.
     """
+    from lowshot.data.forms import NOUNS
     from lowshot.gallery import Gallery
     from lowshot.gallery.check import check as checked
     from lowshot.recognize.gate import check_recall
@@ -59,6 +60,7 @@ def check(
                 found,
                 place=opened.place,
                 encoder=opened.card.name,
+                form=opened.card.form,
                 original=opened.original,
                 names=names,
                 command=shlex.join(["lowshot", *sys.argv[1:]]),
@@ -67,12 +69,13 @@ def check(
     if as_json:
         print(json.dumps(found.as_dict()))
         return
-    _print(found, names)
+    noun = NOUNS[opened.card.modality]
+    _print(found, names, noun)
     if page is not None:
-        print(f"\nThe pictures, side by side: {printable(page)}")
+        print(f"\nThe {noun}s, side by side: {printable(page)}")
 
 
-def _print(found: Check, names: dict[int, str]) -> None:
+def _print(found: Check, names: dict[int, str], noun: str) -> None:
     print(f"{found.examples} examples of {found.classes} classes, compared by {found.recognizer}")
     for note in found.notes:
         print(f"note: {note}")
@@ -99,7 +102,7 @@ def _print(found: Check, names: dict[int, str]) -> None:
         [(shown(each.id), each.label, each.rival, shown(each.like), f"{each.excess:.1f}") for each in found.mislabeled],
     )
     _section(
-        f"the same picture twice: {found.duplicates_in_all}",
+        f"the same {noun} twice: {found.duplicates_in_all}",
         ("examples", "classes", "what"),
         [
             (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +30,7 @@ EncoderOption = Annotated[
 ]
 
 _MANY = 10_000  # files to enroll at once
+_LETTERS = 80  # of a text, on a line
 
 app = typer.Typer(help="List, show, remove or move what a gallery holds.", no_args_is_help=True)
 
@@ -38,7 +40,10 @@ def enroll(
     data: DataArgument,
     encoder: EncoderOption = None,
     no_images: Annotated[
-        bool, typer.Option("--no-images", help="A new gallery keeps features only, no pictures, now and later.")
+        bool,
+        typer.Option(
+            "--no-images", help="A new gallery keeps features only, no pictures, sounds or texts, now and later."
+        ),
     ] = False,
     float16: Annotated[
         bool, typer.Option("--float16", help="A new gallery keeps features in half the space, at about three digits.")
@@ -54,10 +59,10 @@ def enroll(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Enroll every picture of DATA under its class; all of them or, on any error, none. Makes the gallery if need be.
+    """Enroll every item of DATA under its class; all of them or, on any error, none. Makes the gallery if need be.
 
-    Pictures that are enrolled under their class already are left out. With --bulk the good pictures are enrolled and the bad
-    ones listed at the end; the status is then 1.
+    Items that are enrolled under their class already are left out. With --bulk the good ones are enrolled and the bad ones
+    listed at the end; the status is then 1.
     """
     from lowshot.data import datasets, find_files, load
     from lowshot.gallery import Gallery
@@ -112,7 +117,10 @@ def _print_enrolled(gallery: Gallery, new: int, there: int, bad: Sequence[tuple[
 
 def identify(
     gallery: GalleryArgument,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Pictures to identify.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE…]", help="Files to identify: pictures, sounds or texts.")
+    ] = None,
+    text: Annotated[list[str] | None, typer.Option(help="A sentence to identify; may be given several times.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Candidates to list.")] = 5,
     where: Annotated[
         list[str] | None,
@@ -134,22 +142,30 @@ def identify(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what each picture shows, how sure that is, and which enrolled examples decided it."""
+    """Say what each item is, how sure that is, and which enrolled examples decided it."""
+    items: list[Path | str] = [*(files or []), *(text or [])]
+    if not items:
+        raise typer.BadParameter("say what to identify: FILE…, or --text SENTENCE")
     if gate_recall is not None and not gate:
         raise typer.BadParameter("--gate-recall goes with --gate")
+    from lowshot.data.forms import NOUNS
     from lowshot.gallery import Gallery
 
     with Gallery.open(gallery, encoder) as opened:
+        if text and opened.card.modality != "text":
+            raise ConfigError(f"{gallery} holds {NOUNS[opened.card.modality]}s: --text is for galleries of texts")
         recall = 0.99 if gate_recall is None else gate_recall
-        answers = opened.identify(files, top, _filters(where or []), gate or [], recall)
+        answers = opened.identify(items, top, _filters(where or []), gate or [], recall)
+        decided = [answer.examples[0] for answer in answers]
+        sources = [] if as_json else [_source(opened, each.id, each.name) for each in decided]
     if as_json:
-        print(json.dumps([_as_dict(file, answer) for file, answer in zip(files, answers, strict=True)]))
+        print(json.dumps([_as_dict(item, answer) for item, answer in zip(items, answers, strict=True)]))
         return
-    for file, answer in zip(files, answers, strict=True):
-        nearest = answer.examples[0]
-        print(printable(f"{file}: {answer.label or 'unknown'}, confidence {answer.confidence:.0%}"))
+    for item, answer, nearest, source in zip(items, answers, decided, sources, strict=True):
+        shown = item if isinstance(item, Path) else _brief(item)
+        print(printable(f"{shown}: {answer.label or 'unknown'}, confidence {answer.confidence:.0%}"))
         print(printable(f"    candidates: {', '.join(f'{each.label} {each.score:.0%}' for each in answer.candidates)}"))
-        print(printable(f"    decided by: example {nearest.id} of {nearest.label} ({nearest.name or 'no name'})"))
+        print(printable(f"    decided by: example {nearest.id} of {nearest.label} ({source})"))
         print(printable(f"    compared: with {answer.compared} classes, by {answer.recognizer}{_gated(answer)}"))
 
 
@@ -177,6 +193,7 @@ def show(
 
     with Gallery.open(gallery) as opened:
         records = opened.examples(label)
+        sources = [] if as_json else [_source(opened, each.id, each.name) for each in records]
     if as_json:
         facts = [
             {**vars(each), "attributes": dict(each.attributes), "added": each.added.isoformat()} for each in records
@@ -185,8 +202,11 @@ def show(
         return
     encoder = f"encoder {opened.card.name} ({opened.fingerprint[:12]})"
     print(printable(f"{gallery}: {len(records)} examples, {encoder}"))
-    rows = [(str(each.id), each.label, each.name, f"{each.added:%Y-%m-%d %H:%M}") for each in records]
-    print_table(("id", "class", "name", "added (UTC)"), rows)
+    rows = [
+        (str(each.id), each.label, source, f"{each.added:%Y-%m-%d %H:%M}")
+        for each, source in zip(records, sources, strict=True)
+    ]
+    print_table(("id", "class", "text" if opened.card.modality == "text" else "name", "added (UTC)"), rows)
 
 
 @app.command()
@@ -196,7 +216,7 @@ def calibrate(
         str | None,
         typer.Option(
             metavar="DATA",
-            help="Pictures of the real world under their classes; classes not enrolled are unknown ones.",
+            help="Items of the real world under their classes; classes not enrolled are unknown ones.",
         ),
     ] = None,
     recognizer: Annotated[
@@ -209,12 +229,12 @@ def calibrate(
 
     with Gallery.open(gallery) as opened:
         if queries is None:
-            pictures, shown = [], []
+            items, shown = [], []
         else:
             examples = load(queries, opened.card.form)
-            pictures, shown = list(examples.items), [examples.classes[label] for label in examples.labels]
+            items, shown = list(examples.items), [examples.classes[label] for label in examples.labels]
         enrolled = opened.classes()
-        learned = opened.calibrate(pictures, [label if label in enrolled else None for label in shown], recognizer)
+        learned = opened.calibrate(items, [label if label in enrolled else None for label in shown], recognizer)
         print(f"compares by {learned.recognizer}; learned from {len(opened)} examples and {len(shown)} queries")
         if strangers := sorted(set(shown) - enrolled.keys()):
             print(printable(f"not enrolled, so unknown: {', '.join(strangers)}"))
@@ -293,9 +313,21 @@ def _held(gallery: Gallery) -> str:
     return f"{gallery.place} now holds {len(gallery)} of {len(gallery.classes())} classes"
 
 
-def _as_dict(file: Path, answer: Answer) -> dict[str, Any]:
+def _source(gallery: Gallery, id: int, name: str) -> str:
+    """Where an example came from; of a text that is kept, the text itself says more."""
+    if gallery.card.modality != "text" or not gallery.keeps_items:
+        return name or "no name"
+    return _brief(gallery.original(id).decode("utf-8-sig"))
+
+
+def _brief(text: str) -> str:
+    """A text on one line."""
+    return textwrap.shorten(text, _LETTERS, placeholder=" …")
+
+
+def _as_dict(item: Path | str, answer: Answer) -> dict[str, Any]:
     return {
-        "file": str(file),
+        **({"file": str(item)} if isinstance(item, Path) else {"text": item}),
         "label": answer.label,
         "confidence": answer.confidence,
         "unknown": answer.unknown,

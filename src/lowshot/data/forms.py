@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -19,6 +19,8 @@ Modality = Literal["image", "sound", "text"]
 Form = ImageForm | SoundForm | TextForm
 Item = Picture  # or a sound or a text, as it comes: a file, its bytes, or what was decoded of it. A picture can be all that
 Packed = NDArray[Any]  # uint8 (n, height, width, channels), int16 (n, samples) or strings (n,)
+
+NOUNS: Mapping[Modality, str] = {"image": "picture", "sound": "sound", "text": "text"}  # what to call one, to users
 
 _KINDS = {"image": np.uint8, "sound": np.int16, "text": np.str_}
 

@@ -11,8 +11,7 @@ from lowshot.data.locate import cache_folder
 from lowshot.errors import EncoderError
 
 _SHIPPED = Path(__file__).parent / "files"
-# What writes the file of an encoder that is made of other packages' files, the first time it is asked for.
-_MADE_BY = {"photos": "lowshot.learn.photos", "text": "lowshot.learn.text"}
+_MADE = {"photos": "lowshot.learn.photos", "text": "lowshot.encoder.text"}  # the programs that make them
 
 
 def named_encoders() -> dict[str, str]:
@@ -28,7 +27,7 @@ def find(name_or_file: str | Path) -> Path:
     """The file of a named encoder, or the file itself. Raises EncoderError where there is neither."""
     if name_or_file == "characters":
         return _SHIPPED / "characters.onnx"
-    if name_or_file in _MADE_BY:
+    if name_or_file in _MADE:
         return _made(str(name_or_file))
     path = Path(name_or_file).expanduser()
     if not path.is_file():
@@ -37,11 +36,11 @@ def find(name_or_file: str | Path) -> Path:
 
 
 def _made(name: str) -> Path:
-    """Written by a process of its own, so that torch and other heavy packages never enter this one."""
+    """Exported in a process of its own, so that torch or onnx never enters this one."""
     path = cache_folder() / "encoders" / f"{name}.onnx"
     if not path.exists():
         _check_writable(path.parent, name)
-        made = subprocess.run([sys.executable, "-m", _MADE_BY[name], str(path)], capture_output=True, text=True)
+        made = subprocess.run([sys.executable, "-m", _MADE[name], str(path)], capture_output=True, text=True)
         if made.returncode:
             reason = made.stderr.strip().rsplit("\n", 1)[-1] or f"its process ended with {made.returncode}"
             raise EncoderError(f"the {name} encoder could not be exported: {reason}")

@@ -1,4 +1,4 @@
-"""What :func:`~lowshot.gallery.check.check` found, as a page with the pictures side by side."""
+"""What :func:`~lowshot.gallery.check.check` found, as a page with the pictures, sounds or texts side by side."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from lowshot.data.images import ImageForm, read_pictures
+from lowshot.data import Form, ImageForm, SoundForm, TextForm, read_items
+from lowshot.data.forms import NOUNS
+from lowshot.data.sounds import wav
 from lowshot.errors import LowshotError
 from lowshot.gallery.check import Check
 from lowshot.gallery.duplicates import Duplicates
 from lowshot.gallery.findings import Confused, Mislabeled
-from lowshot.gallery.page import breakable, escaped, page, picture
+from lowshot.gallery.page import breakable, escaped, page, picture, quotation, sound
 from lowshot.gallery.shots import Shots
 
 _SHOWN = 24  # findings of each kind, however many are listed
-_OF_GROUP = 4  # pictures of a group of duplicates
-_FORM = ImageForm(height=112, width=112, channels=3)
+_OF_GROUP = 4  # examples of a group of duplicates
+_LETTERS = 280  # of a text
+_SMALL = ImageForm(height=112, width=112, channels=3)
 
 _STYLE = """
 .notes { border-left: 4px solid var(--none); padding: .1rem 0 .1rem .9rem; margin: 1.2rem 0; }
@@ -42,10 +45,14 @@ td.range { width: 28%; min-width: 5.5rem; }
   padding: .7rem; font-size: .82rem; line-height: 1.35; overflow-wrap: anywhere; display: flex; flex-direction: column;
   gap: .5rem; }
 .card > b { color: var(--tone); margin-top: auto; } .card > span { color: var(--soft); }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(4.6rem, 1fr)); gap: .5rem; }
-.pictures figure { margin: 0; min-width: 0; }
-.pictures img, .gone { width: 100%; max-width: 7rem; aspect-ratio: 1; padding: 4px; margin: 0 auto; }
-.pictures figcaption b { display: block; color: var(--ink); font-size: .78rem; }
+.items { display: grid; grid-template-columns: repeat(auto-fit, minmax(4.6rem, 1fr)); gap: .5rem; }
+.items figure { margin: 0; min-width: 0; }
+.items img, .gone { width: 100%; max-width: 7rem; aspect-ratio: 1; padding: 4px; margin: 0 auto; }
+.items figcaption b { display: block; color: var(--ink); font-size: .78rem; }
+.items audio { width: 100%; height: 2.2rem; }
+.items blockquote { margin: 0; padding: .45rem .6rem; border-left: 3px solid var(--line); background: var(--page);
+  border-radius: 6px; color: var(--ink); font-size: .82rem; white-space: pre-line; }
+.items.wide { grid-template-columns: 1fr; } .wide figcaption { text-align: left; }
 .gone { display: grid; place-items: center; color: var(--soft); border: 1px dashed var(--line); border-radius: 8px;
   font-size: .7rem; text-align: center; }
 @media (max-width: 34rem) { td.how, th.how { display: none; } body { padding: 1.5rem .9rem; } }
@@ -57,20 +64,22 @@ def check_page(
     *,
     place: str,
     encoder: str,
+    form: Form,
     original: Callable[[int], bytes],
     names: Mapping[int, str],
     command: str,
 ) -> bytes:
-    """The page, as the content of an HTML file. At most 24 findings of each kind are shown, in small pictures.
+    """The page, as the content of an HTML file. At most 24 findings of each kind are shown.
 
     Args:
         check: what was found.
         place, encoder: the gallery's address and its encoder's name.
-        original: gives the picture file of an example; where it raises a LowshotError, the page says that there is none.
+        form: the encoder's: whether there are pictures to look at, sounds to play, or texts to read.
+        original: gives the file of an example; where it raises a LowshotError, the page says that there is none.
         names: of examples, where they have one.
         command: what made the page, for its last line.
     """
-    show = _Show(original, names)
+    show, noun = _Show(form, original, names), NOUNS[form.modality]
     wrong = [_mislabeled(each, show) for each in check.mislabeled[:_SHOWN]]
     twice = [_twice(each, show) for each in check.duplicates[:_SHOWN]]
     mixed = [_confused(each, show) for each in check.confused[:_SHOWN]]
@@ -78,11 +87,11 @@ def check_page(
     body = f"""<h1>{breakable(place)}</h1>
 <p>{held}, compared by “{check.recognizer}” as the encoder “{breakable(encoder)}” sees them.
 All figures come from the enrolled examples alone.</p>
-<div class="scores">{_scores(check)}</div>
+<div class="scores">{_scores(check, noun)}</div>
 {_notes(check.notes)}
 {_accuracy(check.accuracy)}
-{_section("Probably mislabeled", _MISLABELED, check.mislabeled_in_all, wrong) if check.asked else ""}
-{_section("The same picture twice", _TWICE, check.duplicates_in_all, twice)}
+{_section("Probably mislabeled", _MISLABELED.format(noun), check.mislabeled_in_all, wrong) if check.asked else ""}
+{_section(f"The same {noun} twice", _TWICE, check.duplicates_in_all, twice)}
 {_section("Confused classes", _CONFUSED, check.confused_in_all, mixed)}
 {_gains(check)}
 {_gates(check)}"""
@@ -90,16 +99,16 @@ All figures come from the enrolled examples alone.</p>
 
 
 _MISLABELED = (
-    "Left, an example; right, the nearest one of the class it looks like. It is as clearly one of those as others are "
-    "clearly of their own. Look at both: the label may be wrong, the picture poor, or the classes alike."
+    "First, an example; then the nearest one of the class it looks like. It is as clearly one of those as others are "
+    "clearly of their own. Look at both: the label may be wrong, the {} poor, or the classes alike."
 )
 _TWICE = (
     "Their files are equal, or their features as good as equal. Under two labels, one of them is wrong. Within a class a "
     "copy adds nothing, and makes the accuracies above look better than they are."
 )
 _CONFUSED = (
-    "Left, an example that was held out and taken for the class at the right, or the only example of a class that looks "
-    "like that one; beside it, the nearest one there."
+    "First, an example that was held out and taken for the class of the second, or the only example of a class that looks "
+    "like that one; then the nearest one there."
 )
 
 
@@ -107,6 +116,7 @@ _CONFUSED = (
 class _Show:
     """Shows examples."""
 
+    form: Form
     original: Callable[[int], bytes]
     names: Mapping[int, str]
 
@@ -114,19 +124,30 @@ class _Show:
         """An example with its label, and where it came from."""
         name = self.names.get(id) or f"example {id}"
         caption = f"<figcaption><b>{breakable(label)}</b>{breakable(name)}</figcaption>"
-        return f"<figure>{self._picture(id, name)}{caption}</figure>"
+        return f"<figure>{self._item(id, name)}{caption}</figure>"
 
-    def _picture(self, id: int, name: str) -> str:
+    def _item(self, id: int, name: str) -> str:
+        """A small picture, a sound as the encoder hears it, or the beginning of a text."""
+        form = _SMALL if isinstance(self.form, ImageForm) else self.form
         try:
-            pixels = read_pictures([self.original(id)], _FORM)[0]
+            item = read_items([self.original(id)], form)[0]
         except LowshotError:
-            return '<div class="gone">no picture kept</div>'
+            return f'<div class="gone">no {NOUNS[form.modality]} kept</div>'
+        if isinstance(form, SoundForm):
+            return sound(wav(item, form.rate), name)
+        if isinstance(form, TextForm):
+            return quotation(item[:_LETTERS] + "…" * (len(item) > _LETTERS))
         file = io.BytesIO()
-        Image.fromarray(pixels).save(file, "PNG")
+        Image.fromarray(item).save(file, "PNG")
         return picture(file.getvalue(), name)
 
+    @property
+    def layout(self) -> str:
+        """How the items of a finding stand: pictures beside each other, what is wider below."""
+        return "items" if self.form.modality == "image" else "items wide"
 
-def _scores(check: Check) -> str:
+
+def _scores(check: Check, noun: str) -> str:
     now = as_enrolled(check.accuracy)
     accuracy = (
         _score(f"{now.accuracy:.0%}", f"of answers expected right: {now.low:.0%} to {now.high:.0%}, {now.how}")
@@ -148,7 +169,7 @@ def _scores(check: Check) -> str:
         else _score("–", "mislabeled examples: cannot be said")
     )
     across = sum(each.across for each in check.duplicates)
-    twice = f"pictures enrolled more than once, {across} of those listed under two labels"
+    twice = f"{noun}s enrolled more than once, {across} of those listed under two labels"
     mixed = "pairs of classes confused" if check.asked else "pairs of classes that look alike"
     return accuracy + unknowns + wrong + _number(check.duplicates_in_all, twice) + _number(check.confused_in_all, mixed)
 
@@ -203,9 +224,9 @@ def _section(title: str, about: str, in_all: int, cards: Sequence[str]) -> str:
     return f'<h2>{title}</h2><p>{escaped(about)}{more}</p><div class="cards">{"".join(cards)}</div>'
 
 
-def _card(tone: str, pictures: Iterable[str], title: str, detail: str) -> str:
+def _card(tone: str, layout: str, figures: Iterable[str], title: str, detail: str) -> str:
     return (
-        f'<div class="card {tone}"><div class="pictures">{"".join(pictures)}</div><b>{title}</b>'
+        f'<div class="card {tone}"><div class="{layout}">{"".join(figures)}</div><b>{title}</b>'
         f"<span>{escaped(detail)}</span></div>"
     )
 
@@ -215,6 +236,7 @@ def _mislabeled(each: Mislabeled, show: _Show) -> str:
     either = "; or the other example of its class is wrong" if each.either else ""
     return _card(
         "bad",
+        show.layout,
         [show.figure(each.id, each.label), show.figure(each.like, each.rival)],
         f"{breakable(each.label)} looks like {breakable(each.rival)}",
         detail + either,
@@ -228,6 +250,7 @@ def _twice(each: Duplicates, show: _Show) -> str:
     more = f", and {len(each.ids) - _OF_GROUP} more" if len(each.ids) > _OF_GROUP else ""
     return _card(
         "bad" if each.across else "none",
+        show.layout,
         map(show.figure, ids, labels),
         f"{len(each.ids)} times, {title}",
         f"{same}: examples {', '.join(map(str, ids))}{more}",
@@ -240,10 +263,11 @@ def _confused(each: Confused, show: _Show) -> str:
     if each.how == "held out":
         detail = f"{each.taken} of {each.asked} examples of either class taken for the other"
     else:
-        detail = "one example only: nearer to each other than that share of pictures is to its own class"
+        detail = "one example only: nearer to each other than that share of queries is to its own class"
     figures = [show.figure(seen.id, seen.label) + show.figure(seen.like, labels[seen.label]) for seen in each.seen[:1]]
     return _card(
         "bad" if each.share >= 0.25 else "none",
+        show.layout,
         figures,
         f"{each.share:.0%} {breakable(one)} ↔ {breakable(other)}",
         detail,
@@ -259,7 +283,7 @@ def _gates(check: Check) -> str:
         f'<td class="number">{1 - each.compared:.0%}</td></tr>'
         for attribute, each in check.gates.items()
     )
-    return f"""<h2>Gates</h2><p>What it would save to predict an attribute first, and to compare a picture only
+    return f"""<h2>Gates</h2><p>What it would save to predict an attribute first, and to compare a query only
 with classes of likely values. A gate keeps as many values as the recall asked for takes: where little can be predicted,
 little is saved.</p>
 <table><tr><th>attribute</th><th>first guess right</th><th>true value kept</th><th>values kept</th><th>comparisons saved</th>

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
-from lowshot.data.forms import Item, Packed, is_one_item, shown_item
+from lowshot.data.forms import NOUNS, Item, Packed, is_one_item, shown_item
 from lowshot.encoder import Card, Encoder, Features, named_encoders
 from lowshot.errors import BadFiles, ConfigError, EncoderError, GalleryError, ShapeError
 from lowshot.gallery.index import Held, Ints, check_top, empty
@@ -220,7 +220,8 @@ class Gallery:
         return self.enroll(list(examples.items), labels, examples.names, _one_each(examples.attributes))
 
     def enroll_files(self, files: FileSet) -> list[int]:
-        """:meth:`enroll` the files of a folder, zip or table as they are; see :class:`lowshot.data.files.FileSet`."""
+        """:meth:`enroll` the items of a folder, zip or table as they are; see :class:`lowshot.data.files.FileSet`."""
+        self._check_modality(files)
         return self.enroll(files.items, files.labels, files.names, _one_each(files.attributes))
 
     def enroll_bulk(
@@ -247,8 +248,16 @@ class Gallery:
 
         if workers is not None and workers < 0:
             raise ConfigError(f"workers must be 0 or more, not {workers}")
+        self._check_modality(files)
         check_labels(files.labels, files.names)
         return bulk.enroll(self._store, self.encoder, self._keeping, files, workers, report)
+
+    def _check_modality(self, files: FileSet) -> None:
+        if files.modality != self.card.modality:
+            raise GalleryError(
+                f"{files.names[0]} and the others are {NOUNS[files.modality]}s, and the encoder {self.card.name!r} takes "
+                f"{NOUNS[self.card.modality]}s: choose another encoder (--encoder NAME) for a new gallery"
+            )
 
     def remove(self, ids: Sequence[int]) -> int:
         """Remove examples, all or none; how many there were. A class without any is gone.

