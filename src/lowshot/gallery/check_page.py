@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 
 from PIL import Image
 
@@ -51,7 +52,7 @@ td.range { width: 28%; min-width: 5.5rem; }
 .items figcaption b { display: block; color: var(--ink); font-size: .78rem; }
 .items audio { width: 100%; height: 2.2rem; }
 .items blockquote { margin: 0; padding: .45rem .6rem; border-left: 3px solid var(--line); background: var(--page);
-  border-radius: 6px; color: var(--ink); font-size: .82rem; white-space: pre-line; }
+  border-radius: 6px; color: var(--ink); font-size: .82rem; }
 .items.wide { grid-template-columns: 1fr; } .wide figcaption { text-align: left; }
 .gone { display: grid; place-items: center; color: var(--soft); border: 1px dashed var(--line); border-radius: 8px;
   font-size: .7rem; text-align: center; }
@@ -136,7 +137,7 @@ class _Show:
         if isinstance(form, SoundForm):
             return sound(wav(item, form.rate), name)
         if isinstance(form, TextForm):
-            return quotation(item[:_LETTERS] + "…" * (len(item) > _LETTERS))
+            return quotation(shorten(item, _LETTERS, placeholder=" …"))
         file = io.BytesIO()
         Image.fromarray(item).save(file, "PNG")
         return picture(file.getvalue(), name)
