@@ -165,7 +165,7 @@ def scope() -> None:
                 figures=figures | {"ci95": getattr(found, f"{measure}_ci95")},
                 episodes=DRAWS,
                 target=target,
-                note=f"compared by {name}, chosen on the validation part by OSCR; the interval is over draws of the examples",
+                note=f"compared by {name}, chosen on the validation part by OSCR; the interval is over draws of examples",
                 command="scope",
             )
 
@@ -202,13 +202,15 @@ def latency() -> None:
     examples, _ = embedded("clinc150:val")
     queries = embedded("clinc150:oos-val")[0].items.tolist() + load("clinc150:test").items[::10].tolist()
     times = []
-    with tempfile.TemporaryDirectory() as folder:
-        with Gallery.open(Path(folder) / "benchmark.gallery", encoder(), create=True) as gallery:
-            gallery.enroll_examples(examples.take(examples.places < 5))
-            for query in queries[:QUERIES]:
-                started = perf_counter()
-                gallery.identify([query])
-                times.append(1000 * (perf_counter() - started))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Gallery.open(Path(folder) / "benchmark.gallery", encoder(), create=True) as gallery,
+    ):
+        gallery.enroll_examples(examples.take(examples.places < 5))
+        for query in queries[:QUERIES]:
+            started = perf_counter()
+            gallery.identify([query])
+            times.append(1000 * (perf_counter() - started))
     p50, p95 = np.quantile(times[20:], [0.5, 0.95]).tolist()
     record(
         "identify a sentence in process",

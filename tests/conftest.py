@@ -90,6 +90,41 @@ def tiny_encoder(tiny_model: Callable[..., bytes]) -> Any:
     return Encoder(tiny_model())
 
 
+@pytest.fixture(scope="session")
+def tiny_text_model() -> Callable[..., bytes]:
+    """Makes encoder files of texts: the sum of fixed random vectors of the words that it knows, at unit length."""
+    onnx = pytest.importorskip("onnx")
+    tokenizers = pytest.importorskip("tokenizers", reason="needs the extra lowshot[text]")
+
+    def make(words: str, *, features: int = 16, tokens: int = 16, seed: int = 0) -> bytes:
+        from lowshot.data import TextForm
+        from lowshot.encoder import Card, add_card
+
+        places = {word: place for place, word in enumerate(["[PAD]", "[UNK]", *dict.fromkeys(words.split())])}
+        tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(places, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+        vectors = np.random.default_rng(seed).normal(size=(len(places), features)).astype(np.float32)
+        node, tensor, kinds = onnx.helper.make_node, onnx.helper.make_tensor_value_info, onnx.TensorProto
+        nodes = [
+            node("Gather", ["vectors", "input_ids"], ["each"]),
+            node("Cast", ["attention_mask"], ["mask"], to=kinds.FLOAT),
+            node("Einsum", ["mask", "each"], ["sum"], equation="np,npd->nd"),
+            node("LpNormalization", ["sum"], ["features"], axis=1, p=2),
+        ]
+        graph = onnx.helper.make_graph(
+            nodes,
+            "tiny",
+            [tensor(name, kinds.INT64, ["n", "pieces"]) for name in ("input_ids", "attention_mask")],
+            [tensor("features", kinds.FLOAT, ["n", features])],
+            [onnx.numpy_helper.from_array(vectors, "vectors")],
+        )
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+        card = Card(name="tiny text", modality="text", form=TextForm(tokens=tokens), features=features)
+        return add_card(model.SerializeToString(), card, tokenizer=tokenizer.to_str())
+
+    return make
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a run of the command left behind."""
