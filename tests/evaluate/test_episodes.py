@@ -12,8 +12,8 @@ from sklearn.metrics import roc_auc_score
 from lowshot.data import Episodes, EpisodeSampler
 from lowshot.errors import ConfigError, EncoderError, ShapeError
 from lowshot.evaluate import episodes as room
-from lowshot.evaluate import score_episodes
-from lowshot.recognize import Distance, NearestNeighbors, NearestPrototype
+from lowshot.evaluate import score_episodes, score_recognizer
+from lowshot.recognize import Distance, LinearProbe, NearestNeighbors, NearestPrototype, recognizer_named
 from lowshot.recognize.compare import Compare
 
 LABELS = np.repeat(np.arange(30), 9)
@@ -27,6 +27,29 @@ def features() -> NDArray[np.float32]:
 
 def draw(shots: int = 3) -> Episodes:
     return EpisodeSampler(LABELS).draw(40, ways=6, shots=shots, queries=4, unknown_ways=6, seed=5)
+
+
+@pytest.mark.parametrize(("distance", "compare"), [("euclidean", "prototype"), ("cosine", "neighbor")])
+def test_a_recognizer_of_that_kind_scores_the_same(
+    features: NDArray[np.float32], distance: Distance, compare: Compare
+) -> None:
+    recognizer = recognizer_named(compare, distance)
+    one = score_recognizer(recognizer, features, draw())
+    all_at_once = score_episodes(features, draw(), distance=distance, compare=compare)
+    assert not hasattr(recognizer, "classes_")
+    np.testing.assert_allclose(one.accuracy, all_at_once.accuracy, atol=1e-12)
+    for mine, theirs in ((one.auroc, all_at_once.auroc), (one.fpr95, all_at_once.fpr95)):
+        assert mine is not None and theirs is not None
+        assert np.isclose(mine, theirs, atol=2e-3).mean() > 0.9  # rounding may swap neighbors among 576 pairs
+
+
+def test_a_recognizer_without_unknown_queries_or_any() -> None:
+    features = np.array([[0.0], [0.1], [5.0], [5.1]])
+    sampler = EpisodeSampler(np.array([0, 0, 1, 1]))
+    scores = score_recognizer(LinearProbe(), features - 2.5, sampler.draw(3, 2, 1, 1))
+    assert (scores.accuracy.tolist(), scores.auroc, scores.fpr95) == ([1.0] * 3, None, None)
+    with pytest.raises(ConfigError, match="no queries"):
+        score_recognizer(LinearProbe(), features, sampler.draw(3, 2, 1, 0))
 
 
 @pytest.mark.parametrize(("distance", "negative"), [("euclidean", 0), ("cosine", 0), ("l1", 0), ("l1", 5)])

@@ -119,3 +119,14 @@ def test_episodes_within_an_attribute(pixels: Encoder, drawings: Examples) -> No
         nway_of(pixels, drawings, ways=4, within="color")
     with pytest.raises(DataError, match="'letter 0'"):
         nway_of(pixels, drawings, ways=4, within="drawer")
+
+
+def test_another_recognizer_by_its_name(pixels: Encoder, drawings: Examples) -> None:
+    few = {"ways": 5, "shots": 2, "queries": 3, "episodes": 30}
+    asked = nway_of(pixels, drawings, recognizer="neighbor", **few)
+    as_is = nway(pixels.embed(drawings.items), drawings.labels, distance="euclidean", compare="neighbor", **few)
+    assert asked.accuracy == pytest.approx(as_is.accuracy) and asked.auroc == pytest.approx(as_is.auroc, abs=1e-3)
+    with pytest.raises(ConfigError, match="no recognizer 'best'"):
+        nway_of(pixels, drawings, recognizer="best")
+    with pytest.raises(ConfigError, match="needs background features"):
+        nway_of(pixels, drawings, recognizer="mahalanobis")

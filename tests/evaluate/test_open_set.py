@@ -10,12 +10,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from lowshot import load
 from lowshot.data import EpisodeSampler, Examples
 from lowshot.encoder import Encoder
 from lowshot.errors import ClassTooSmall, ConfigError, EncoderError, ShapeError
-from lowshot.evaluate import OpenSetResult, open_set, open_set_of, write_diagram
+from lowshot.evaluate import OpenSetResult, asked_set, open_set, open_set_of, write_diagram
 from lowshot.gallery import Gallery
 from lowshot.recognize import NearestNeighbors, NearestPrototype
 from lowshot.recognize.unknown import calibrate
@@ -72,6 +73,82 @@ def test_the_nearest_distance_ranks_the_queries() -> None:
     wins = (known[:, None] < unknown[None]) + 0.5 * (known[:, None] == unknown[None])
     assert result.auroc == pytest.approx(wins.mean(), abs=2e-3)  # far away, float32 tells no two apart
     assert result.auroc_ci95 is None  # of one gallery
+
+
+class TestAskedSet:
+    """Queries of a set of their own."""
+
+    def ask(self, **settings: Any) -> OpenSetResult:
+        """40 classes enrolled from some items; others of these and of the 20 other classes are queries."""
+        support, known = (LABELS < 40) & (np.arange(len(LABELS)) % 12 < 6), LABELS < 40
+        truth = np.where(known, LABELS, -1)[~support]
+        setting = {"distance": "euclidean", "compare": "prototype", "background": (clusters(seed=9), LABELS)} | settings
+        features = clusters(0.6)
+        return asked_set(features[support], LABELS[support], features[~support], truth, **setting)
+
+    @pytest.mark.parametrize("shots", [1, 3])
+    def test_the_figures_are_those_of_answers_given_one_by_one(self, shots: int) -> None:
+        result = self.ask(shots=shots, galleries=2, seed=3, unknown_classes=20)
+        features, support = clusters(0.6), (LABELS < 40) & (np.arange(len(LABELS)) % 12 < 6)
+        enrolled, labels = features[support], LABELS[support]
+        closed, right, known = [], [], []
+        for drawn in EpisodeSampler(labels).draw(2, 40, shots, 0, seed=3).support:
+            X, y = enrolled[drawn.ravel()], np.repeat(np.arange(40), shots)
+            far = NearestPrototype().fit(X, y).distances(features[~support])
+            sure = calibrate(NearestPrototype(), X, y, (clusters(seed=9), LABELS)).known(far)
+            nearest, truth = labels[drawn[:, 0]][far.argmin(axis=1)], LABELS[~support]
+            closed.append((nearest == truth)[truth < 40])
+            right.append(np.where(sure >= 0.5, nearest == truth, truth >= 40))
+            known.append(roc_auc_score(truth < 40, sure))
+        assert result.accuracy == pytest.approx(np.mean(closed))
+        assert result.open_accuracy == pytest.approx(np.mean(right), abs=2e-3)
+        assert result.auroc == pytest.approx(np.mean(known), abs=2e-3)
+        assert (result.ways, result.queries, result.unknown_queries, result.unknown_classes) == (40, 240, 240, 20)
+
+    def test_the_order_of_the_queries_makes_no_difference(self) -> None:
+        labels, rng = np.repeat(np.arange(4), 3), np.random.default_rng(0)
+        support, queries, truth = rng.normal(size=(12, 3)), rng.normal(size=(30, 3)), rng.integers(-1, 4, 30)
+        order = rng.permutation(30)
+        one, other = (
+            asked_set(
+                support, labels, queries[rows], truth[rows], distance="euclidean", compare="prototype", galleries=3
+            )
+            for rows in (np.arange(30), order)
+        )
+        assert (one.accuracy, one.open_accuracy, one.auroc) == (other.accuracy, other.open_accuracy, other.auroc)
+
+    def test_another_recognizer(self) -> None:
+        by_neighbors = self.ask(recognizer=NearestNeighbors(1), shots=3, galleries=2)
+        assert by_neighbors.accuracy == self.ask(compare="neighbor", shots=3, galleries=2).accuracy
+        assert by_neighbors.accuracy != self.ask(shots=3, galleries=2).accuracy
+
+    def test_what_cannot_be_asked(self) -> None:
+        X, y, settings = np.eye(4), np.array([0, 0, 1, 1]), {"distance": "euclidean", "compare": "prototype"}
+        for truth, error, says in (
+            ([0, 1], ConfigError, "of another class than those enrolled"),
+            ([-1, -1], ConfigError, "no query is of an enrolled class"),
+            ([0, 2], ShapeError, r"-1\.\.1"),
+            ([0], ShapeError, "2, 4"),
+        ):
+            with pytest.raises(error, match=says):
+                asked_set(X, y, X[:2], np.array(truth), **settings)
+        with pytest.raises(ShapeError, match="features of one encoder"):
+            asked_set(X, y, X[:2, :3], np.array([0, -1]), **settings)
+        for wrong in ({"galleries": 0}, {"learned": 3}):
+            with pytest.raises(ConfigError):
+                asked_set(X, y, X[:2], np.array([0, -1]), **settings, **wrong)
+        with pytest.raises(ClassTooSmall):
+            asked_set(X, y, X[:2], np.array([0, -1]), shots=3, **settings)
+
+    def test_an_encoder_matches_the_classes_by_name(self, pixels: Encoder, drawings: Examples) -> None:
+        half = np.arange(len(drawings)) % 6 < 3
+        support = drawings.take(half & (drawings.labels >= 4))
+        report = open_set_of(pixels, support, queries=drawings.take(~half), shots=(1, 2), galleries=3)
+        first, _ = report.by_shots
+        assert (first.ways, first.queries, first.unknown_queries, first.unknown_classes) == (8, 24, 12, 4)
+        assert first.accuracy > 0.7 and report.embed_seconds > 0
+        with pytest.raises(ConfigError, match="leave the ways out"):
+            open_set_of(pixels, support, queries=drawings, ways=3)
 
 
 def test_where_few_classes_are_left_each_is_asked_more_often() -> None:
@@ -165,3 +242,15 @@ def test_the_command(lowshot: Callable[..., Any], fails: Callable[..., str], tmp
     assert "1,2,5" in fails("evaluate", "characters", *few, "--shots", "none")
     assert "no folder" in fails("evaluate", "characters", *few, "--diagram", tmp_path / "none" / "x.svg")
     assert "--galleries" in fails("evaluate", "characters", "digits", "--galleries", 3)
+    given = ("digits?classes=0:0.5", "--protocol", "open", "--queries", "digits", "--galleries", 2)
+    [found] = json.loads(lowshot("evaluate", "characters", *given, "--recognizer", "simple-shot", "--json").out)[
+        "by_shots"
+    ]
+    assert (found["ways"], found["unknown_classes"], found["queries"] + found["unknown_queries"]) == (5, 5, 1797)
+    assert "leave the ways out" in fails("evaluate", "characters", *given, "--ways", 3)
+    assert "no data 'nothing'" in fails("evaluate", "characters", *few[:3], "--queries", "nothing")
+    assert "number from 1 on" in fails("evaluate", "characters", "digits", "--queries", "digits")
+    assert "number from 1 on" in fails("evaluate", "characters", "digits", "--queries", "0")
+    assert "--recognizer" in fails(
+        "evaluate", "characters", "digits", "--protocol", "verify", "--recognizer", "neighbor"
+    )
