@@ -61,6 +61,13 @@ def blank(form: Form) -> Packed:
     return np.array(["blank"]) if isinstance(form, TextForm) else np.zeros((1, *form.shape), _KINDS[form.modality])
 
 
-def is_one_item(items: object) -> bool:
-    """Whether this is a single item where a list of them is asked for."""
-    return isinstance(items, str | bytes | Path | Image.Image)
+def check_several(items: Sequence[Item], form: Form) -> None:
+    """Raises ShapeError where items are a single one, which would be taken apart letter by letter or row by row."""
+    if isinstance(items, str | bytes | Path | Image.Image) or not isinstance(items, Sequence | np.ndarray):
+        raise ShapeError("give a list of items, even for one")
+    if isinstance(items, np.ndarray):
+        least = 3 if form.modality == "image" else 1 + len(form.shape)  # of gray pictures the channel may be left out
+        flat = items.ndim == 3 and form.modality == "image" and items.shape[2] in (1, 3, 4)
+        if flat or items.ndim < least:
+            wanted = ", ".join(["n", *map(str, form.shape)])
+            raise ShapeError(f"an array {items.shape} is one item: give a list, or ({wanted})")

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
-from lowshot.data.forms import Item, Packed, is_one_item, shown_item
+from lowshot.data.forms import Item, Packed, check_several, shown_item
 from lowshot.encoder import Card, Encoder, Features, named_encoders
 from lowshot.errors import BadFiles, ConfigError, EncoderError, GalleryError, ShapeError
 from lowshot.gallery.index import Held, Ints, check_top, empty
@@ -203,7 +203,8 @@ class Gallery:
             ShapeError: not as many labels, names or attributes as items.
             GalleryError: labels, a name or an attribute that cannot be one, or the gallery's file cannot be written.
         """
-        _check_lengths(_many(items), labels=_texts(labels), names=names, attributes=attributes)
+        check_several(items, self.card.form)
+        _check_lengths(items, labels=_texts(labels), names=names, attributes=attributes)
         _check_names(names or [])
         _check_attributes(attributes or [])
         form = self.card.form
@@ -317,7 +318,7 @@ class Gallery:
             GalleryError: nothing is enrolled, nothing with such attributes is, or the gallery cannot be read.
         """
         check_top(top)
-        items = _many(items)
+        check_several(items, self.card.form)
         if self._store.is_empty():  # known before the encoder is loaded
             raise empty(self.place)
         return self.identify_features(self._embedded(items), top, where, gate, gate_recall)
@@ -359,7 +360,8 @@ class Gallery:
             ConfigError: there is no such recognizer.
             GalleryError: nothing is enrolled, a label is not, or the gallery cannot be written.
         """
-        _check_lengths(_many(items), labels=_texts(labels))
+        check_several(items, self.card.form)
+        _check_lengths(items, labels=_texts(labels))
         if missing := {label for label in labels if label is not None} - self.classes().keys():
             raise GalleryError(
                 f"{self.place} has no class {min(missing)!r}: give None as the label of what is of no enrolled class"
@@ -471,15 +473,6 @@ def _source(encoder: Encoder | str | Path) -> str:
     if isinstance(encoder, Encoder):
         return ""
     return str(encoder) if encoder in named_encoders() else str(Path(encoder).expanduser().resolve())
-
-
-def _many(items: Sequence[Item]) -> Sequence[Item]:
-    """A list of items: one alone would be taken apart, letter by letter or row by row."""
-    if is_one_item(items) or not isinstance(items, Sequence | np.ndarray):
-        raise GalleryError("give a list of items, even for one")
-    if isinstance(items, np.ndarray) and (items.ndim < 2 or (items.ndim == 3 and items.shape[2] in (1, 3, 4))):
-        raise GalleryError(f"an array {items.shape} is one item: give a list, or (n, height, width, channels)")
-    return items
 
 
 def _check_lengths(items: Sequence[Item], **others: Sequence[Any] | None) -> None:
