@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lowshot.data.images import ImageForm, Picture, read_pictures, shown_picture
+from lowshot.data.images import MAX_PIXELS, ImageForm, Picture, read_pictures, shown_picture
 from lowshot.data.sounds import Sound, SoundForm, read_sounds, shown_sound
 from lowshot.data.texts import Text, TextForm, read_texts, shown_text
 from lowshot.errors import ShapeError
@@ -23,14 +23,16 @@ Packed = NDArray[Any]  # uint8 (n, height, width, channels), int16 (n, samples) 
 _KINDS = {"image": np.uint8, "sound": np.int16, "text": np.str_}
 
 
-def read_items(items: Sequence[Item], form: Form, names: Sequence[str] | None = None) -> Packed:
+def read_items(
+    items: Sequence[Item], form: Form, names: Sequence[str] | None = None, most_pixels: int = MAX_PIXELS
+) -> Packed:
     """Decode items and pack them in one form: :func:`~lowshot.data.images.read_pictures`,
     :func:`~lowshot.data.sounds.read_sounds` or :func:`~lowshot.data.texts.read_texts`, as the form says.
 
     Raises BadFiles, which lists every item that cannot be read.
     """
     if isinstance(form, ImageForm):
-        return read_pictures(items, form, names)
+        return read_pictures(items, form, names, most_pixels)
     if isinstance(form, SoundForm):
         return read_sounds(cast(Sequence[Sound], items), form, names)
     return read_texts(cast(Sequence[Text], items), names)
