@@ -18,9 +18,10 @@ from lowshot.data.files import FileSet
 from lowshot.data.forms import Item, Packed, check_several, shown_item
 from lowshot.encoder import Card, Encoder, Features, named_encoders
 from lowshot.errors import BadFiles, BadLabels, ConfigError, EncoderError, GalleryError, NotEnrolled, ShapeError
+from lowshot.gallery.descriptions import Description, check_attribute_names, check_descriptions, content, in_words
 from lowshot.gallery.index import Held, Ints, check_top, empty
 from lowshot.gallery.originals import KEEPS, NONE, Keeping, contents, read_once
-from lowshot.gallery.records import Answer, Record
+from lowshot.gallery.records import DESCRIBED, Answer, Record
 from lowshot.gallery.store import Row, Store, is_address, is_there, open_store, open_whole
 
 if TYPE_CHECKING:
@@ -250,7 +251,58 @@ class Gallery:
         if workers is not None and workers < 0:
             raise ConfigError(f"workers must be 0 or more, not {workers}")
         check_labels(files.labels, files.names)
+        check_attribute_names(files.attributes)
         return bulk.enroll(self._store, self.encoder, self._keeping, files, workers, report)
+
+    def describe(self, descriptions: Mapping[str, Description], background: Examples | None = None) -> list[int]:
+        """Enroll classes by what is said of them, all or none, before there is an example; or beside their examples.
+
+        A description stands in the gallery as an example whose attribute ``described`` says what was said, and counts as
+        much: enroll examples of the class, and it is compared with the mean of both. It is removed as an example is.
+
+        Args:
+            descriptions: of each label, words (where the encoder is one of texts), or values of attributes.
+            background: examples that state such attributes, in the form of the encoder's card, to learn from what the values
+                look like; None to learn it from the examples enrolled so far, as they are now.
+
+        Returns:
+            The id of each description, in the same order.
+
+        Raises:
+            ConfigError: a description that says nothing.
+            GalleryError: labels that cannot be one, words for an encoder that reads none, or nothing to learn from.
+            DataError: no example says any of a description, or fewer than two different ones do.
+        """
+        check_descriptions(descriptions, self.card.modality == "text")
+        check_labels(list(descriptions), list(descriptions))
+        words = {label: said for label, said in descriptions.items() if isinstance(said, str)}
+        values = {label: said for label, said in descriptions.items() if not isinstance(said, str)}
+        features: dict[str, Features] = {}
+        if words:
+            features |= zip(
+                words, self.encoder.embed_support(self.encoder.read(list(words.values()), list(words))), strict=True
+            )
+        if values:
+            features |= zip(values, self._expected(list(values.values()), background), strict=True)
+        return self._store.add([self._described(label, said, features[label]) for label, said in descriptions.items()])
+
+    def _expected(self, descriptions: Sequence[Mapping[str, str]], background: Examples | None) -> Features:
+        """The features that classes of such attributes would have."""
+        names = sorted({name for each in descriptions for name in each})
+        if background is None:
+            return self._answerer.exemplars(names).predict(descriptions)
+        from lowshot.recognize.exemplars import PredictedExemplars
+
+        columns = [background.values(name).tolist() for name in names]
+        stated = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return PredictedExemplars().fit(self.encoder.embed(background.items), stated).predict(descriptions)
+
+    def _described(self, label: str, said: Description, feature: Features) -> Row:
+        original = said.encode() if isinstance(said, str) and self.keeps_items else None
+        facts = {} if isinstance(said, str) else dict(said)
+        return Row(
+            label, "", {**facts, DESCRIBED: in_words(said)}, feature, original, self._keeping.digest(content(said))
+        )
 
     def remove(self, ids: Sequence[int]) -> int:
         """Remove examples, all or none; how many there were. A class without any is gone.
@@ -281,7 +333,9 @@ class Gallery:
 
     def example(self, id: int) -> Record:
         """One enrolled example. Raises NotEnrolled where it is not there."""
-        return self._store.record(id)
+        if found := self._store.some([id]):
+            return found[id]
+        raise NotEnrolled(f"{self.place} has no example {id}")
 
     def oldest(self) -> dict[str, int]:
         """The id of the oldest example of each class: the one to show for it."""
@@ -542,6 +596,7 @@ def _check_attributes(attributes: Sequence[Mapping[str, str]]) -> None:
     for facts in attributes:
         if not isinstance(facts, Mapping):
             raise GalleryError(f"{facts!r} cannot be attributes: give a mapping of text to text, which may be empty")
+        check_attribute_names(facts)
         if not all(isinstance(text, str) for pair in facts.items() for text in pair):
             raise GalleryError(f"the attributes {dict(facts)} are not all text: write numbers as text, too")
 

@@ -24,8 +24,8 @@ class PredictedExemplars(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
     """Predicts where the features of a class would lie from the values of its attributes.
 
     Changpinyo, Chao and Sha (ICCV 2017, section 3) learn to map the semantic code of a class to its mean feature, its
-    exemplar, and then treat unseen classes like seen ones: nearest exemplar. Their map is a kernel regression; classes are few
-    here, so it is ridge regression of the classes' means, with the penalty that predicts left-out classes best. What it
+    exemplar, and then treat unseen classes like seen ones: nearest exemplar. Their map is a kernel regression; classes are
+    few here, so it is ridge regression of the classes' means, with the penalty that predicts left-out classes best. What it
     predicts is a feature like any other, so described classes and classes of examples stand in one gallery.
 
     Attributes:
@@ -66,9 +66,8 @@ class PredictedExemplars(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         if len(kinds) < 2:
             raise DataError("fewer than two different descriptions: enroll examples of several, with their attributes")
         counts_C = np.bincount(codes_N)
-        means_CD = np.zeros((len(kinds), features_ND.shape[1]))
-        np.add.at(means_CD, codes_N, features_ND)
-        means_CD /= counts_C[:, None]
+        by_kind = np.argsort(codes_N, kind="stable")
+        means_CD = np.add.reduceat(features_ND[by_kind], np.cumsum(counts_C) - counts_C, axis=0) / counts_C[:, None]
         self._vectorizer = DictVectorizer(sparse=False)
         codes_CA = self._vectorizer.fit_transform([dict(kind) for kind in kinds])
         self.values_ = np.array(self._vectorizer.get_feature_names_out())

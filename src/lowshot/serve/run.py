@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 import uvicorn
 
