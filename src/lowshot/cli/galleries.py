@@ -19,7 +19,7 @@ from lowshot.text import printable
 
 if TYPE_CHECKING:
     from lowshot.data.files import FileSet
-    from lowshot.gallery import Answer, Gallery
+    from lowshot.gallery import Answer, Gallery, Match, Record
 
 GalleryArgument = Annotated[
     str, typer.Argument(metavar="GALLERY", help="Its file, or milvus+http://host:port/collection.")
@@ -157,7 +157,7 @@ def identify(
         recall = 0.99 if gate_recall is None else gate_recall
         answers = opened.identify(items, top, _filters(where or []), gate or [], recall)
         decided = [answer.examples[0] for answer in answers]
-        sources = [] if as_json else [_source(opened, each.id, each.name) for each in decided]
+        sources = [] if as_json else [_source(opened, each) for each in decided]
     if as_json:
         print(json.dumps([_as_dict(item, answer) for item, answer in zip(items, answers, strict=True)]))
         return
@@ -193,7 +193,7 @@ def show(
 
     with Gallery.open(gallery) as opened:
         records = opened.examples(label)
-        sources = [] if as_json else [_source(opened, each.id, each.name) for each in records]
+        sources = [] if as_json else [_source(opened, each) for each in records]
     if as_json:
         facts = [
             {**vars(each), "attributes": dict(each.attributes), "added": each.added.isoformat()} for each in records
@@ -259,6 +259,33 @@ def train_gate(
 
 
 @app.command()
+def describe(
+    gallery: GalleryArgument,
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="The class.")],
+    words: Annotated[str | None, typer.Argument(metavar="[WORDS]", help="What it is, for an encoder of texts.")] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", metavar="KEY=VALUE", help="What it has; may be given several times."),
+    ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Learn from these what attributes look like; default: from the gallery."),
+    ] = None,
+) -> None:
+    """Enroll a class by what is said of it, without an example."""
+    from lowshot.data import load
+    from lowshot.gallery import Gallery
+
+    if (words is None) == (not attribute):
+        raise typer.BadParameter("describe the class: in words, or by --attribute KEY=VALUE")
+    values = dict(_pair(each, "--attribute") for each in attribute or [])
+    with Gallery.open(gallery) as opened:
+        examples = None if background is None else load(background, opened.card.form)
+        (id,) = opened.describe({label: values if words is None else words}, examples)
+        print(printable(f"described {label} as example {id}; {_held(opened)}"))
+
+
+@app.command()
 def rename(
     gallery: GalleryArgument,
     label: Annotated[str, typer.Argument(metavar="LABEL", help="The class.")],
@@ -294,30 +321,38 @@ def remove(
             print(printable(f"removed {number} examples; {_held(opened)}"))
 
 
+def _source(gallery: Gallery, example: Match | Record) -> str:
+    """Where an example came from; what was said of a class, or the text that someone said, is shown itself."""
+    if example.described is not None:
+        return f"described: {example.described}"
+    if gallery.card.modality == "text" and gallery.keeps_items:
+        return _brief(gallery.original(example.id).decode("utf-8-sig"))
+    return example.name or "no name"
+
+
 def _gated(answer: Answer) -> str:
     return "".join(f"; {attribute} taken for {' or '.join(values)}" for attribute, values in answer.gate.items())
+
+
+def _pair(given: str, option: str) -> tuple[str, str]:
+    """``"a=x"`` as a pair."""
+    key, equals, value = given.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"{option} {given}: write key=value")
+    return key, value
 
 
 def _filters(where: Sequence[str]) -> dict[str, list[str]]:
     """``["a=x,y", "b=z"]`` as a mapping."""
     filters: dict[str, list[str]] = {}
     for each in where:
-        key, equals, values = each.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--where {each}: write key=value")
+        key, values = _pair(each, "--where")
         filters.setdefault(key, []).extend(values.split(","))
     return filters
 
 
 def _held(gallery: Gallery) -> str:
     return f"{gallery.place} now holds {len(gallery)} of {len(gallery.classes())} classes"
-
-
-def _source(gallery: Gallery, id: int, name: str) -> str:
-    """Where an example came from; of a text that is kept, the text itself says more."""
-    if gallery.card.modality != "text" or not gallery.keeps_items:
-        return name or "no name"
-    return _brief(gallery.original(id).decode("utf-8-sig"))
 
 
 def _brief(text: str) -> str:
