@@ -86,6 +86,9 @@ def _pictures(folder: Path) -> None:
         if label == "photos/new model":
             _picture(likeness).save(folder / "new.jpg")
     _socks(folder / "socks")
+    (folder / "intents.csv").write_text(
+        "text,label\nwhat is my balance,balance\nmy account balance please,balance\nwill it rain today,weather\n"
+    )
 
 
 def _socks(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from lowshot import Encoder, Gallery, load
 from lowshot.data.files import FileSet
-from lowshot.errors import BadFiles, GalleryError
+from lowshot.errors import BadFiles, GalleryError, ShapeError
 from lowshot.gallery import moving
 from lowshot.gallery.check import check
 from lowshot.recognize import NearestPrototype
@@ -79,7 +79,7 @@ def test_all_or_nothing(gallery: Gallery) -> None:
     with pytest.raises(BadFiles, match=r"1 of 2 .*text 1 \(' '\): it is empty"):
         gallery.enroll(["fine", " "], ["a", "b"])
     assert len(gallery) == 6
-    with pytest.raises(GalleryError, match="give a list of items"):
+    with pytest.raises(ShapeError, match="give a list of items"):
         gallery.identify("what is my balance")
 
 
