@@ -112,6 +112,13 @@ def evaluate(
     within: Annotated[
         str | None, typer.Option(help="nway, semi: an attribute that an episode must not mix, such as alphabet.")
     ] = None,
+    apart: Annotated[
+        str | None,
+        typer.Option(
+            help="nway, verify, open: an attribute of which a class's queries have other values than its support, such as "
+            "speaker."
+        ),
+    ] = None,
     pairs: Annotated[int | None, typer.Option(min=4, help="verify: pairs.  [default: 10000]")] = None,
     presentations: Annotated[
         int | None, typer.Option(min=1, help="sequence: items of each class.  [default: 10]")
@@ -141,6 +148,7 @@ def evaluate(
         "queries": queries,
         "episodes": episodes,
         "within": within,
+        "apart": apart,
         "pairs": pairs,
     }
     given |= {"presentations": presentations, "sequences": sequences, "galleries": galleries, "diagram": diagram}
@@ -184,12 +192,12 @@ def _model(name: str) -> tuple[Any, Form]:
 
 
 _OPTIONS = {
-    Protocol.nway: {"ways", "shots", "queries", "episodes", "within", "seed"},
+    Protocol.nway: {"ways", "shots", "queries", "episodes", "within", "apart", "seed"},
     Protocol.lake: set(),
-    Protocol.verify: {"pairs", "seed"},
+    Protocol.verify: {"pairs", "apart", "seed"},
     Protocol.sequence: {"ways", "presentations", "sequences", "seed"},
     Protocol.semi: {"ways", "shots", "unlabeled", "distractors", "queries", "episodes", "within", "seed"},
-    Protocol.open: {"ways", "shots", "queries", "galleries", "diagram", "seed"},
+    Protocol.open: {"ways", "shots", "queries", "galleries", "apart", "diagram", "seed"},
 }
 
 

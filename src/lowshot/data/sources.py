@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from lowshot.data import clothing, digits, files, glyphs, lfw, neu_cls, omniglot
+from lowshot.data import clothing, digits, files, fsdd, glyphs, lfw, neu_cls, omniglot, speech_commands
 from lowshot.data.examples import Examples
 from lowshot.data.forms import Form, Modality
 from lowshot.data.images import ImageForm
@@ -37,6 +37,8 @@ SOURCES = {
     "neu_cls": Source(neu_cls.load, neu_cls.VARIANTS),
     "digits": Source(digits.load, digits.VARIANTS),
     "glyphs": Source(glyphs.load, glyphs.VARIANTS),
+    "fsdd": Source(fsdd.load, fsdd.VARIANTS, "sound"),
+    "speech_commands": Source(speech_commands.load, speech_commands.VARIANTS, "sound"),
 }
 
 

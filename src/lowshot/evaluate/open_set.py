@@ -127,6 +127,7 @@ def open_set(
     galleries: int = 20,
     seed: int = 0,
     learned: int | None = None,
+    apart: Sequence[str] | NDArray[np.str_] | None = None,
     class_names: Sequence[str] = (),
 ) -> OpenSetResult:
     """Evaluate features.
@@ -142,10 +143,12 @@ def open_set(
         queries: of each class of a gallery. As many in all are of other classes, of ``ways`` ones where there are so many.
         galleries, seed: how many, and what draws them.
         learned: how sure to be is learned when so many of the classes are enrolled, and not again. Default: all.
+        apart: group of each item, (B,), such as its speaker: the queries of a class then come from other groups than its
+            enrolled examples.
         class_names: used in messages only.
 
     Raises:
-        ClassTooSmall: a class has fewer items than shots and queries need.
+        ClassTooSmall: a class has fewer items than shots and queries need, or than can be held apart.
         ConfigError: too few classes, or a number outside its range.
         ShapeError: features and labels do not agree.
         EncoderError: a feature is not a finite number.
@@ -168,7 +171,7 @@ def open_set(
     learned = ways if learned is None else learned
     if not 1 <= learned <= ways:
         raise ConfigError(f"learned must lie in 1..{ways}, the number of ways, not {learned}")
-    sampler = EpisodeSampler(labels, class_names=class_names)
+    sampler = EpisodeSampler(labels, apart=apart, class_names=class_names)
     if (others := min(ways, len(sampler.counts_C) - ways)) < 1:
         raise ConfigError(
             f"{ways} of {len(sampler.counts_C)} classes are enrolled: ask for fewer ways, some must be unknown"
@@ -209,13 +212,18 @@ def open_set_of(
     galleries: int = 20,
     seed: int = 0,
     learned: int | None = None,
+    apart: str | None = None,
 ) -> OpenSetReport:
-    """Evaluate an encoder for each number of shots; each item is embedded once. See :func:`open_set`."""
+    """Evaluate an encoder for each number of shots; each item is embedded once. See :func:`open_set`.
+
+    ``apart`` is an attribute, such as ``speaker``.
+    """
     started = perf_counter()
     features = encoder.embed(examples.items)
     support = features if encoder.card.views == "none" else encoder.embed_support(examples.items)
     embedded = perf_counter() - started
     card = encoder.card
+    held = None if apart is None else examples.values(apart)
     results = tuple(
         open_set(
             features,
@@ -231,6 +239,7 @@ def open_set_of(
             galleries=galleries,
             seed=seed,
             learned=learned,
+            apart=held,
             class_names=examples.classes,
         )
         for each in shots
