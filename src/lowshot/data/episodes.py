@@ -77,7 +77,7 @@ class EpisodeSampler:
             )
         if apart is not None and len(apart) != len(labels):
             raise ConfigError(f"apart names {len(apart)} groups but there are {len(labels)} items: one for each")
-        self.apart = None if apart is None else _Groups.of(labels, np.unique(apart, return_inverse=True)[1])
+        self.apart = None if apart is None else _Groups(labels, np.unique(apart, return_inverse=True)[1])
         self.order: Ints = np.argsort(labels, kind="stable") if self.apart is None else self.apart.order
         self.first_C: Ints = np.concatenate([[0], np.cumsum(self.counts_C)[:-1]])
         self.names = tuple(class_names) or tuple(str(c) for c in range(len(self.counts_C)))
@@ -115,7 +115,9 @@ class EpisodeSampler:
 
     def _check(self, shots: int, queries: int, what: str) -> None:
         """Each class has items enough; held apart, in whatever order its groups come: one may lie across the border."""
-        largest_C = np.ones_like(self.counts_C) if self.apart is None or not queries else self.apart.sizes_CG.max(axis=1)
+        largest_C = (
+            self.apart.sizes_CG.max(axis=1) if self.apart is not None and queries else np.ones_like(self.counts_C)
+        )
         needed_C = shots + queries + largest_C - 1
         small = int(np.argmin(self.counts_C - needed_C))
         if self.counts_C[small] < needed_C[small]:
@@ -182,7 +184,6 @@ class EpisodeSampler:
         return np.concatenate([items[:, 0], items[:, 1, :1]], axis=-1)
 
 
-@dataclass(frozen=True)
 class _Groups:
     """The groups of each class, to be held apart.
 
@@ -192,19 +193,14 @@ class _Groups:
         first_CG: where a group begins among the items of its class, in that order.
     """
 
-    order: Ints
-    sizes_CG: Ints
-    first_CG: Ints
-
-    @staticmethod
-    def of(labels: NDArray[np.integer], groups: Ints) -> _Groups:
-        order = np.lexsort((groups, labels))
+    def __init__(self, labels: NDArray[np.integer], groups: Ints) -> None:
+        self.order: Ints = np.lexsort((groups, labels))
         (classes, _), sizes = np.unique([labels, groups], axis=1, return_counts=True)
         several_C = np.bincount(classes)
         place = np.arange(len(classes)) - np.repeat(np.cumsum(several_C) - several_C, several_C)
-        sizes_CG = np.zeros((len(several_C), several_C.max()), np.int64)
-        sizes_CG[classes, place] = sizes
-        return _Groups(order, sizes_CG, np.cumsum(sizes_CG, axis=1) - sizes_CG)
+        self.sizes_CG: Ints = np.zeros((len(several_C), several_C.max()), np.int64)
+        self.sizes_CG[classes, place] = sizes
+        self.first_CG: Ints = np.cumsum(self.sizes_CG, axis=1) - self.sizes_CG
 
     def draw(self, rng: np.random.Generator, classes_EW: Ints, shots: int, queries: int) -> Ints:
         """Places among the items of each class, (E, W, shots + queries).

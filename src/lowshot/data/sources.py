@@ -96,6 +96,17 @@ def find_files(spec: str) -> FileSet | None:
     return FileSet.open(spec) if not named and _exists(spec) else None
 
 
+def modality_of(spec: str) -> Modality:
+    """What the items of data are that :func:`load` takes. Raises DataError where there are no such data."""
+    part = spec if _exists(spec) else spec.partition("+")[0].partition("?")[0]
+    head = part.partition(":")[0]
+    if head in SOURCES:
+        return SOURCES[head].modality
+    path = part if _exists(part) else unquote(part)
+    _check_there(path)
+    return files.FileSet.open(path).modality
+
+
 def _load_filtered(text: str, form: Form | None) -> Examples:
     name, _, filters = text.partition("?")
     examples = _load_one(name if _exists(name) else unquote(name), form)
@@ -138,8 +149,7 @@ def _load_one(spec: str | Path, form: Form | None) -> Examples:
     head, _, variant = str(spec).partition(":")
     if isinstance(spec, str) and head in SOURCES:
         return _load_named(head, variant, form)
-    if not _exists(spec):
-        raise DataError(f"no data {str(spec)!r}: give a folder, a zip, a CSV table, or one of {', '.join(SOURCES)}")
+    _check_there(spec)
     return files.load(Path(spec).expanduser(), form)
 
 
@@ -151,6 +161,11 @@ def _load_named(name: str, variant: str, form: Form | None) -> Examples:
     if form is not None and form.modality != source.modality:
         raise DataError(f"{name} is a set of {source.modality}s, but {form.modality}s are wanted")
     return source.load(variant, form)
+
+
+def _check_there(spec: str | Path) -> None:
+    if not _exists(spec):
+        raise DataError(f"no data {str(spec)!r}: give a folder, a zip, a CSV table, or one of {', '.join(SOURCES)}")
 
 
 def _exists(spec: str | Path) -> bool:

