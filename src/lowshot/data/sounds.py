@@ -29,7 +29,7 @@ MAX_CHANNELS = 8
 MIN_RATE, MAX_RATE = 1_000, 192_000  # Hz
 
 _BLOCK = 1 << 16  # frames decoded at once: all channels of a long recording would fill gigabytes
-_SLACK = 2 * 1152  # frames that may be missing: what the header of an MP3 says may be off by its first and last part
+_SLACK = 1152  # frames that may be missing: what the header of an MP3 says may be off by one of its parts
 
 Samples = NDArray[np.int16]
 Sound = str | Path | Readable | bytes | NDArray[Any]  # a file, its bytes, or samples already decoded
