@@ -141,10 +141,10 @@ def test_what_is_enrolled_is_not_decoded_again(
 
     def read(pictures: list[bytes], form: Any) -> Any:
         decoded.append(pictures)
-        return read_pictures(pictures, form)
+        return read_items(pictures, form)
 
-    read_pictures = bulk.read_pictures
-    monkeypatch.setattr(bulk, "read_pictures", read)
+    read_items = bulk.read_items
+    monkeypatch.setattr(bulk, "read_items", read)
 
     def stop(done: int, _total: int) -> None:
         if done == 24:

@@ -88,7 +88,8 @@ class TestKeeping:
                 (ids[1], "b", "1.png", {"i": "1"}),
             ]
             assert [again.original(id) for id in ids] == [b"picture 0", b"picture 1", None]
-            assert again.names([ids[0], ids[2], 77_777]) == {ids[0]: "0.png", ids[2]: ""}
+            some = again.some([ids[0], ids[2], 77_777])
+            assert {id: found.name for id, found in some.items()} == {ids[0]: "0.png", ids[2]: ""}
             rows = list(again.rows())
             assert [row.id for row in rows] == ids and [row.original for row in rows][2] is None
             np.testing.assert_array_equal([row.feature for row in rows], [_feature(i) for i in (0, 1, 9)])

@@ -294,19 +294,19 @@ class TestEnroll:
 
     def test_lists_of_unequal_length_are_refused(self, gallery: Gallery) -> None:
         drawings = list(_drawings(0)[0][:2])
-        with pytest.raises(ShapeError, match="2 pictures but 1 labels"):
+        with pytest.raises(ShapeError, match="2 items but 1 labels"):
             gallery.enroll(drawings, ["a"])
-        with pytest.raises(ShapeError, match="2 pictures but 3 names"):
+        with pytest.raises(ShapeError, match="2 items but 3 names"):
             gallery.enroll(drawings, ["a", "b"], names=["x", "y", "z"])
-        with pytest.raises(ShapeError, match="2 pictures but 1 attributes"):
+        with pytest.raises(ShapeError, match="2 items but 1 attributes"):
             gallery.enroll(drawings, ["a", "b"], attributes=[{}])
 
     def test_one_picture_alone_is_refused_and_not_taken_apart(self, gallery: Gallery) -> None:
-        with pytest.raises(GalleryError, match="list of pictures"):
+        with pytest.raises(ShapeError, match="list of items"):
             gallery.enroll("ab", ["x", "y"])
         with pytest.raises(GalleryError, match="list of labels"):
             gallery.enroll([_drawings(0)[0][0]], "x")
-        with pytest.raises(GalleryError, match="list of pictures"):
+        with pytest.raises(ShapeError, match="list of items"):
             gallery.identify(b"png")  # type: ignore[arg-type]
 
     def test_nothing_to_enroll_is_no_error(self, gallery: Gallery) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lowshot.data.images import ImageForm, Picture, read_pictures, shown_picture
+from lowshot.data.images import MAX_PIXELS, ImageForm, Picture, read_pictures, shown_picture
 from lowshot.data.sounds import Sound, SoundForm, read_sounds, shown_sound
 from lowshot.data.texts import Text, TextForm, read_texts, shown_text
 from lowshot.errors import ShapeError
@@ -23,14 +23,16 @@ Packed = NDArray[Any]  # uint8 (n, height, width, channels), int16 (n, samples) 
 _KINDS = {"image": np.uint8, "sound": np.int16, "text": np.str_}
 
 
-def read_items(items: Sequence[Item], form: Form, names: Sequence[str] | None = None) -> Packed:
+def read_items(
+    items: Sequence[Item], form: Form, names: Sequence[str] | None = None, most_pixels: int = MAX_PIXELS
+) -> Packed:
     """Decode items and pack them in one form: :func:`~lowshot.data.images.read_pictures`,
     :func:`~lowshot.data.sounds.read_sounds` or :func:`~lowshot.data.texts.read_texts`, as the form says.
 
     Raises BadFiles, which lists every item that cannot be read.
     """
     if isinstance(form, ImageForm):
-        return read_pictures(items, form, names)
+        return read_pictures(items, form, names, most_pixels)
     if isinstance(form, SoundForm):
         return read_sounds(cast(Sequence[Sound], items), form, names)
     return read_texts(cast(Sequence[Text], items), names)
@@ -61,6 +63,13 @@ def blank(form: Form) -> Packed:
     return np.array(["blank"]) if isinstance(form, TextForm) else np.zeros((1, *form.shape), _KINDS[form.modality])
 
 
-def is_one_item(items: object) -> bool:
-    """Whether this is a single item where a list of them is asked for."""
-    return isinstance(items, str | bytes | Path | Image.Image)
+def check_several(items: Sequence[Item], form: Form) -> None:
+    """Raises ShapeError where items are a single one, which would be taken apart letter by letter or row by row."""
+    if isinstance(items, str | bytes | Path | Image.Image) or not isinstance(items, Sequence | np.ndarray):
+        raise ShapeError("give a list of items, even for one")
+    if isinstance(items, np.ndarray):
+        least = 3 if form.modality == "image" else 1 + len(form.shape)  # of gray pictures the channel may be left out
+        flat = items.ndim == 3 and form.modality == "image" and items.shape[2] in (1, 3, 4)
+        if flat or items.ndim < least:
+            wanted = ", ".join(["n", *map(str, form.shape)])
+            raise ShapeError(f"an array {items.shape} is one item: give a list, or ({wanted})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +15,13 @@ from pydantic import ValidationError
 
 from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
-from lowshot.data.forms import Item, Packed, is_one_item, shown_item
+from lowshot.data.forms import Item, Packed, check_several, shown_item
 from lowshot.encoder import Card, Encoder, Features, named_encoders
-from lowshot.errors import BadFiles, ConfigError, EncoderError, GalleryError, ShapeError
+from lowshot.errors import BadFiles, BadLabels, ConfigError, EncoderError, GalleryError, NotEnrolled, ShapeError
+from lowshot.gallery.descriptions import Description, check_attribute_names, check_descriptions, content, in_words
 from lowshot.gallery.index import Held, Ints, check_top, empty
 from lowshot.gallery.originals import KEEPS, NONE, Keeping, contents, read_once
-from lowshot.gallery.records import Answer, Record
+from lowshot.gallery.records import DESCRIBED, Answer, Record
 from lowshot.gallery.store import Row, Store, is_address, is_there, open_store, open_whole
 
 if TYPE_CHECKING:
@@ -201,9 +202,11 @@ class Gallery:
         Raises:
             BadFiles: lists every item that cannot be read.
             ShapeError: not as many labels, names or attributes as items.
-            GalleryError: labels, a name or an attribute that cannot be one, or the gallery's file cannot be written.
+            BadLabels: labels that cannot be one.
+            GalleryError: a name or an attribute that cannot be one, or the gallery's file cannot be written.
         """
-        _check_lengths(_many(items), labels=_texts(labels), names=names, attributes=attributes)
+        check_several(items, self.card.form)
+        _check_lengths(items, labels=_texts(labels), names=names, attributes=attributes)
         _check_names(names or [])
         _check_attributes(attributes or [])
         form = self.card.form
@@ -248,23 +251,74 @@ class Gallery:
         if workers is not None and workers < 0:
             raise ConfigError(f"workers must be 0 or more, not {workers}")
         check_labels(files.labels, files.names)
+        check_attribute_names(files.attributes)
         return bulk.enroll(self._store, self.encoder, self._keeping, files, workers, report)
+
+    def describe(self, descriptions: Mapping[str, Description], background: Examples | None = None) -> list[int]:
+        """Enroll classes by what is said of them, all or none, before there is an example; or beside their examples.
+
+        A description stands in the gallery as an example whose attribute ``described`` says what was said, and counts as
+        much: enroll examples of the class, and it is compared with the mean of both. It is removed as an example is.
+
+        Args:
+            descriptions: of each label, words (where the encoder is one of texts), or values of attributes.
+            background: examples that state such attributes, in the form of the encoder's card, to learn from what the values
+                look like; None to learn it from the examples enrolled so far, as they are now.
+
+        Returns:
+            The id of each description, in the same order.
+
+        Raises:
+            ConfigError: a description that says nothing.
+            GalleryError: labels that cannot be one, words for an encoder that reads none, or nothing to learn from.
+            DataError: no example says any of a description, or fewer than two different ones do.
+        """
+        check_descriptions(descriptions, self.card.modality == "text")
+        check_labels(list(descriptions), list(descriptions))
+        words = {label: said for label, said in descriptions.items() if isinstance(said, str)}
+        values = {label: said for label, said in descriptions.items() if not isinstance(said, str)}
+        features: dict[str, Features] = {}
+        if words:
+            features |= zip(
+                words, self.encoder.embed_support(self.encoder.read(list(words.values()), list(words))), strict=True
+            )
+        if values:
+            features |= zip(values, self._expected(list(values.values()), background), strict=True)
+        return self._store.add([self._described(label, said, features[label]) for label, said in descriptions.items()])
+
+    def _expected(self, descriptions: Sequence[Mapping[str, str]], background: Examples | None) -> Features:
+        """The features that classes of such attributes would have."""
+        names = sorted({name for each in descriptions for name in each})
+        if background is None:
+            return self._answerer.exemplars(names).predict(descriptions)
+        from lowshot.recognize.exemplars import PredictedExemplars
+
+        columns = [background.values(name).tolist() for name in names]
+        stated = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return PredictedExemplars().fit(self.encoder.embed(background.items), stated).predict(descriptions)
+
+    def _described(self, label: str, said: Description, feature: Features) -> Row:
+        original = said.encode() if isinstance(said, str) and self.keeps_items else None
+        facts = {} if isinstance(said, str) else dict(said)
+        return Row(
+            label, "", {**facts, DESCRIBED: in_words(said)}, feature, original, self._keeping.digest(content(said))
+        )
 
     def remove(self, ids: Sequence[int]) -> int:
         """Remove examples, all or none; how many there were. A class without any is gone.
 
-        Raises GalleryError where an id is not there.
+        Raises NotEnrolled where an id is not there.
         """
         return self._store.remove(ids)
 
     def remove_class(self, label: str) -> int:
-        """Remove a class; how many examples it had. Raises GalleryError where there is no such class."""
+        """Remove a class; how many examples it had. Raises NotEnrolled where there is no such class."""
         return self._store.remove_class(label)
 
     def rename_class(self, label: str, to: str) -> int:
         """Give a class another label, which may be that of a class it joins; how many examples it had.
 
-        Raises GalleryError where there is no such class, or the new label cannot be one.
+        Raises NotEnrolled where there is no such class, BadLabels where the new label cannot be one.
         """
         check_labels([to], [label])
         return self._store.rename_class(label, to)
@@ -274,8 +328,22 @@ class Gallery:
         return self._store.classes()
 
     def examples(self, label: str | None = None) -> list[Record]:
-        """What is enrolled, of one class or in all, oldest first. Raises GalleryError where there is no such class."""
+        """What is enrolled, of one class or in all, oldest first. Raises NotEnrolled where there is no such class."""
         return self._store.records(label)
+
+    def example(self, id: int) -> Record:
+        """One enrolled example. Raises NotEnrolled where it is not there."""
+        if found := self._store.some([id]):
+            return found[id]
+        raise NotEnrolled(f"{self.place} has no example {id}")
+
+    def oldest(self) -> dict[str, int]:
+        """The id of the oldest example of each class: the one to show for it."""
+        return self._store.oldest()
+
+    def version(self) -> Hashable:
+        """Differs from before when this or any other process has changed something; quick."""
+        return self._store.version()
 
     @property
     def keeps_items(self) -> bool:
@@ -283,11 +351,11 @@ class Gallery:
         return self._keeping.items
 
     def original(self, id: int) -> bytes:
-        """The item an example was enrolled from, as the bytes of a file. Raises GalleryError where there is none."""
+        """The item an example was enrolled from, as the bytes of a file. Raises NotEnrolled where there is none."""
         item = self._store.original(id)
         if item is None:
             why = "" if self._keeping.items else ": it was made to keep features only (--no-images)"
-            raise GalleryError(f"{self.place} keeps no item of example {id}{why}")
+            raise NotEnrolled(f"{self.place} keeps no item of example {id}{why}")
         return item
 
     def identify(
@@ -314,10 +382,12 @@ class Gallery:
 
         Raises:
             BadFiles: lists every item that cannot be read.
-            GalleryError: nothing is enrolled, nothing with such attributes is, or the gallery cannot be read.
+            EmptyGallery: nothing is enrolled.
+            NoMatch: nothing with such attributes is.
+            GalleryError: the gallery cannot be read.
         """
         check_top(top)
-        items = _many(items)
+        check_several(items, self.card.form)
         if self._store.is_empty():  # known before the encoder is loaded
             raise empty(self.place)
         return self.identify_features(self._embedded(items), top, where, gate, gate_recall)
@@ -359,7 +429,8 @@ class Gallery:
             ConfigError: there is no such recognizer.
             GalleryError: nothing is enrolled, a label is not, or the gallery cannot be written.
         """
-        _check_lengths(_many(items), labels=_texts(labels))
+        check_several(items, self.card.form)
+        _check_lengths(items, labels=_texts(labels))
         if missing := {label for label in labels if label is not None} - self.classes().keys():
             raise GalleryError(
                 f"{self.place} has no class {min(missing)!r}: give None as the label of what is of no enrolled class"
@@ -473,15 +544,6 @@ def _source(encoder: Encoder | str | Path) -> str:
     return str(encoder) if encoder in named_encoders() else str(Path(encoder).expanduser().resolve())
 
 
-def _many(items: Sequence[Item]) -> Sequence[Item]:
-    """A list of items: one alone would be taken apart, letter by letter or row by row."""
-    if is_one_item(items) or not isinstance(items, Sequence | np.ndarray):
-        raise GalleryError("give a list of items, even for one")
-    if isinstance(items, np.ndarray) and (items.ndim < 2 or (items.ndim == 3 and items.shape[2] in (1, 3, 4))):
-        raise GalleryError(f"an array {items.shape} is one item: give a list, or (n, height, width, channels)")
-    return items
-
-
 def _check_lengths(items: Sequence[Item], **others: Sequence[Any] | None) -> None:
     for what, values in others.items():
         if values is not None and len(values) != len(items):
@@ -495,7 +557,7 @@ def _texts(labels: Sequence[Any]) -> Sequence[Any]:
 
 
 def check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
-    """Raises GalleryError, which lists every label that cannot be one, with the first item that has it."""
+    """Raises BadLabels, which lists every label that cannot be one, with the first item that has it."""
     first: dict[str, str] = {}
     for label, name in zip(labels, shown, strict=True):
         first.setdefault(label, name)
@@ -503,7 +565,7 @@ def check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
     if problems:
         more = len(problems) - BadFiles.SHOWN
         rest = f"; and {more} more" if more > 0 else ""
-        raise GalleryError(
+        raise BadLabels(
             f"{len(problems)} of {len(first)} labels cannot be used ({'; '.join(problems[: BadFiles.SHOWN])}{rest}): "
             "correct them"
         )
@@ -534,6 +596,7 @@ def _check_attributes(attributes: Sequence[Mapping[str, str]]) -> None:
     for facts in attributes:
         if not isinstance(facts, Mapping):
             raise GalleryError(f"{facts!r} cannot be attributes: give a mapping of text to text, which may be empty")
+        check_attribute_names(facts)
         if not all(isinstance(text, str) for pair in facts.items() for text in pair):
             raise GalleryError(f"the attributes {dict(facts)} are not all text: write numbers as text, too")
 
