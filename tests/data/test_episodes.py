@@ -314,7 +314,9 @@ def test_the_block_of_a_seed_with_groups_apart() -> None:
 def test_a_class_that_might_not_be_held_apart_is_named() -> None:
     labels, groups = np.repeat([0, 1], 6), [*"aaabbb", *"aaaaab"]
     sampler = EpisodeSampler(labels, apart=groups, class_names=("yes", "no"))
-    with pytest.raises(ClassTooSmall, match=r"'no' has 6 examples but shots \+ queries held apart, 5 of them being of one"):
+    with pytest.raises(
+        ClassTooSmall, match=r"'no' has 6 examples but shots \+ queries held apart, 5 of them being of one"
+    ):
         sampler.draw(1, 1, 1, 2)
     assert sampler.draw(1, 1, 1, 1).query.shape == (1, 1, 1)
     assert sampler.draw(1, 1, 6, 0).support.shape == (1, 1, 6), "without queries nothing is held apart"

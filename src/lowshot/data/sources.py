@@ -64,7 +64,8 @@ def load(spec: str | Path, form: Form | None = None) -> Examples:
             - ``omniglot:background?alphabet=Greek,Latin`` keeps what has one of these values in an attribute, and
               ``alphabet!=Greek,Latin`` what has not;
             - ``lfw?least=2`` keeps the classes with at least two examples, ``lfw?most=1`` those with one at most;
-            - ``omniglot:background?rotations=4`` adds the turns by 90°, 180° and 270° as classes of their own;
+            - ``omniglot:background?rotations=4`` adds the turns by 90°, 180° and 270° as classes of their own,
+              and ``fsdd?directions=2`` what is heard backwards;
             - ``digits+my/folder?classes=0:0.8`` keeps, of the folder, the first 80 % of the classes, in an order that
               is shuffled once and for all: ``0:0.8`` and ``0.8:1`` never share a class;
             - ``digits+my%2Bfolder?color=a%2Cb``: where a path or a value has such a sign itself, ``%2B`` stands for the
@@ -131,6 +132,8 @@ def _filter(examples: Examples, key: str, value: str) -> Examples:
         raise DataError(f"{key}={value} cannot be read: write classes=0:0.8, least=2 or most=9, for instance") from None
     if (key, value) == ("rotations", "4"):
         return examples.with_rotations()
+    if (key, value) == ("directions", "2"):
+        return examples.with_directions()
     chosen = examples.without if key.endswith("!") else examples.where
     return chosen(**{unquote(key.removesuffix("!")): [unquote(each) for each in value.split(",")]})
 

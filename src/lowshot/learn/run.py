@@ -224,8 +224,8 @@ def load_split(data: str, validation: str | None, config: MethodConfig) -> tuple
 
 
 def hold_out(examples: Examples, share: float) -> tuple[Examples, Examples]:
-    """Split by class; the rotations of one character stay on one side."""
-    bases = np.array([re.sub(r"/rot\d{3}$", "", name) for name in examples.classes])
+    """Split by class; the rotations of one character, or both directions of one word, stay on one side."""
+    bases = np.array([re.sub(r"/(rot\d{3}|forward|backward)$", "", name) for name in examples.classes])
     names = np.unique(bases)
     kept = round(len(names) * (1 - share))
     if not 2 <= kept < len(names) - 1:
