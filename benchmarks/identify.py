@@ -1,9 +1,9 @@
-"""Time one picture takes from its file's bytes to the answer, in process, beside the encoder's network alone.
+"""Time one item takes from its file's bytes to the answer, in process, beside the encoder's network alone.
 
-    python benchmarks/identify.py [characters|photos|FILE] [--data glyphs]
+    python benchmarks/identify.py [characters|photos|speech|FILE] [--data glyphs]
 
-One example each of 20 classes is enrolled; other pictures are queries, one a call, as PNG (gray) or JPEG (color) bytes.
-Prints one JSON object, times in milliseconds. ``network`` is the encoder on pixels already decoded and resized; each
+One example each of 20 classes is enrolled; other items are queries, one a call, as PNG (gray), JPEG (color) or WAV bytes.
+Prints one JSON object, times in milliseconds. ``network`` is the encoder on items already decoded and resized; each
 query is timed both ways, one after the other, so that both see the same machine.
 """
 
@@ -22,10 +22,11 @@ import numpy as np
 from PIL import Image
 
 from lowshot import Encoder, Gallery, load
-from lowshot.data import EpisodeSampler, read_pictures
+from lowshot.data import EpisodeSampler, SoundForm
+from lowshot.data.sounds import wav
 
 WAYS, WARM_UP = 20, 20
-TARGETS = {"characters": ("p50", 2.0), "photos": ("ratio", 1.3)}
+TARGETS = {"characters": ("p50", 2.0), "photos": ("ratio", 1.3), "speech": ("p50", 30.0)}
 
 
 def main() -> None:
@@ -69,8 +70,8 @@ def measure(encoder: Encoder, data: str, queries: int) -> dict[str, Any]:
 
 
 def _both(gallery: Gallery, encoder: Encoder, file: bytes) -> tuple[float, float]:
-    pixels = read_pictures([file], encoder.card.form)
-    return _seconds(lambda: gallery.identify([file])), _seconds(lambda: encoder.embed(pixels))
+    items = encoder.read([file])
+    return _seconds(lambda: gallery.identify([file])), _seconds(lambda: encoder.embed(items))
 
 
 def _seconds(run: Callable[[], object]) -> float:
@@ -80,6 +81,8 @@ def _seconds(run: Callable[[], object]) -> float:
 
 
 def _file(item: Any) -> bytes:
+    if item.ndim == 1:
+        return wav(item, SoundForm().rate)
     file = io.BytesIO()
     gray = item.shape[-1] == 1
     Image.fromarray(item[..., 0] if gray else item).save(file, "PNG" if gray else "JPEG", quality=90)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from lowshot import load
-from lowshot.data import clothing, lfw, neu_cls
+from lowshot.data import clothing, fsdd, lfw, neu_cls
 
 FOLDER = Path(__file__).parents[1] / "examples"
 FACES = FOLDER / "faces.onnx"
@@ -65,7 +65,7 @@ def percentages(text: str) -> list[float]:
 
 def test_they_are_a_page_at_most() -> None:
     scripts = sorted(FOLDER.glob("*.py"))
-    assert {script.stem for script in scripts} == {"faces", "factory", "shop", "whales"}
+    assert {script.stem for script in scripts} == {"faces", "factory", "shop", "whales", "words"}
     for script in scripts:
         assert len(script.read_text().splitlines()) <= 65, script
 
@@ -148,3 +148,13 @@ def test_shop(run: Run, needs: Callable[[str], None], photos: None) -> None:
     needs(clothing.FILE)
     kinds, found, gated = percentages(run("shop", "--items", 40, "--catalog", "clothing:validation"))
     assert kinds > 30 and found > 80 and gated > 80  # chance is 10, and 2.5
+
+
+def test_words(run: Run, needs: Callable[[str], None]) -> None:
+    needs(fsdd.FILE)
+    if find_spec("openwakeword") is None:
+        pytest.skip("needs the extra lowshot[speech] and the models it names")
+    printed = run("words", "--recordings", 2)
+    shares = percentages(printed)
+    assert len(shares) == 5 and np.mean(shares) > 60  # chance is 11
+    assert float(printed.split()[-1]) > 0.6

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lowshot.data.sounds import wav
+
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 PYTHON = [text for kind, text in BLOCKS if kind == "python"]
@@ -86,6 +88,7 @@ def _pictures(folder: Path) -> None:
         if label == "photos/new model":
             _picture(likeness).save(folder / "new.jpg")
     _socks(folder / "socks")
+    _words(folder)
     (folder / "intents.csv").write_text(
         "text,label\nwhat is my balance,balance\nmy account balance please,balance\nwill it rain today,weather\n"
     )
@@ -106,6 +109,16 @@ def _socks(folder: Path) -> None:
             name = ["sock 0", "glove"][i]
             _picture(likeness + rng.normal(0, 20, likeness.shape)).save(folder / "labeled" / name / "1.jpg")
     (folder / "socks.csv").write_text("\n".join(rows))
+
+
+def _words(folder: Path) -> None:
+    """Two words, if whistles are words, two recordings each, and one of them said again."""
+    for i, label in enumerate(("words/yes", "words/no")):
+        (folder / label).mkdir(parents=True)
+        for take, name in enumerate((f"{label}/0.wav", f"{label}/1.wav", "said.wav")):
+            hertz = (300 + 500 * i) * (1 + 0.02 * take)
+            waves = 9000 * np.sin(2 * np.pi * hertz * np.arange(8000) / 16_000) * np.hanning(8000)
+            (folder / name).write_bytes(wav(waves.astype(np.int16), 16_000))
 
 
 def _picture(pixels: np.ndarray) -> Image.Image:

@@ -132,6 +132,8 @@ def test_enrolling_a_named_set(lowshot: Run, tmp_path: Path) -> None:
         (["evaluate", "characters", "omniglot", "--protocol", "lake", "--ways", "5"], "--ways"),
         (["evaluate", "characters", "digits", "--protocol", "sequence", "--shots", "5"], "--shots"),
         (["evaluate", "characters", "digits", "--protocol", "semi", "--sequences", "5"], "--sequences"),
+        (["evaluate", "characters", "digits", "--protocol", "semi", "--apart", "speaker"], "--apart"),
+        (["evaluate", "characters", "digits", "--apart", "speaker"], "no attribute 'speaker'"),
         (["demo", "--out", "none/x.html"], "none"),
         (["identify", "none.gallery", "x.png"], "none.gallery"),
         (["train", "digits", "--method", "protonet", "--out", "x.onnx"], "prototypical"),

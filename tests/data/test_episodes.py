@@ -231,3 +231,94 @@ def test_all_items_of_a_class_can_be_asked_for(count: int) -> None:
     labels = np.repeat([0, 1], count)
     episodes = EpisodeSampler(labels).draw(3, 2, count, 0)
     assert (np.sort(episodes.support.reshape(3, -1)) == np.arange(2 * count)).all()
+
+
+# --- groups held apart ------------------------------------------------------------------------------------------------
+
+Grouped = tuple[NDArray[np.int64], NDArray[np.str_], dict[str, int]]
+
+
+@st.composite
+def groups_and_protocols(draw: st.DrawFn) -> Grouped:
+    """Shuffled labels of unequal classes, a group of each item, and a protocol whose queries can always be held apart."""
+    sizes = draw(st.lists(st.lists(st.integers(1, 5), min_size=2, max_size=5), min_size=2, max_size=5))
+    labels = np.repeat(np.arange(len(sizes)), [sum(each) for each in sizes])
+    names = draw(st.permutations("abcde"))
+    groups = np.concatenate([np.repeat(names[: len(each)], each) for each in sizes])
+    room = min(sum(each) - max(each) + 1 for each in sizes)  # shots + queries at most
+    shots = draw(st.integers(1, room - 1))
+    ways = draw(st.integers(1, len(sizes)))
+    order = np.random.default_rng(draw(seeds)).permutation(len(labels))
+    protocol = {
+        "episodes": draw(st.integers(1, 20)),
+        "ways": ways,
+        "shots": shots,
+        "queries": draw(st.integers(1, room - shots)),
+        "unknown_ways": draw(st.integers(0, len(sizes) - ways)),
+        "seed": draw(seeds),
+    }
+    return labels[order], groups[order], protocol
+
+
+@given(groups_and_protocols())
+def test_queries_come_from_other_groups_than_their_support(drawn: Grouped) -> None:
+    labels, groups, protocol = drawn
+    episodes = EpisodeSampler(labels, apart=groups).draw(**protocol)
+    E, W, K, Q = (protocol[key] for key in ("episodes", "ways", "shots", "queries"))
+    assert episodes.support.shape == (E, W, K) and episodes.query.shape == (E, W, Q)
+    assert (labels[episodes.support] == labels[episodes.support[..., :1]]).all()
+    assert (labels[episodes.query] == labels[episodes.support[..., :1]]).all()
+    assert not (groups[episodes.support][..., None] == groups[episodes.query][..., None, :]).any()
+    for support, query, unknown in zip(episodes.support, episodes.query, episodes.unknown, strict=True):
+        every = np.concatenate([support.ravel(), query.ravel(), unknown.ravel()])
+        assert len(set(every.tolist())) == len(every)
+        assert not set(labels[unknown].ravel().tolist()) & set(labels[support].ravel().tolist())
+
+
+@given(groups_and_protocols())
+def test_pairs_and_triplets_hold_their_groups_apart(drawn: Grouped) -> None:
+    labels, groups, protocol = drawn
+    sampler = EpisodeSampler(labels, apart=groups)
+    pairs, alike = sampler.draw_pairs(40, seed=protocol["seed"])
+    assert ((labels[pairs[:, 0]] == labels[pairs[:, 1]]) == alike).all()
+    assert (groups[pairs[alike, 0]] != groups[pairs[alike, 1]]).all()
+    anchor, positive, negative = sampler.draw_triplets(40, seed=protocol["seed"]).T
+    assert (labels[anchor] == labels[positive]).all() and (labels[anchor] != labels[negative]).all()
+    assert (groups[anchor] != groups[positive]).all()
+
+
+def test_every_item_can_be_either_and_groups_are_drawn_evenly() -> None:
+    labels, groups = np.repeat([0, 1], 12), np.tile(np.repeat([*"abc"], 4), 2)
+    drawn = EpisodeSampler(labels, apart=groups).draw(40_000, ways=1, shots=1, queries=1, seed=2)
+    for items in (drawn.support.ravel(), drawn.query.ravel()):
+        assert uniform(np.bincount(items, minlength=24))
+    several = EpisodeSampler(labels, apart=groups).draw(20_000, ways=1, shots=3, queries=2, seed=2).support
+    mixed = (groups[several] != groups[several][..., :1]).any()
+    assert mixed, "a support may hold several groups"
+
+
+def test_items_that_are_all_of_other_groups_are_drawn_as_if_there_were_none() -> None:
+    labels = np.repeat([0, 1, 2], 6)
+    drawn = EpisodeSampler(labels, apart=[str(i) for i in range(18)]).draw(30_000, 1, 2, 4, seed=4)
+    assert (np.sort(np.concatenate([drawn.support, drawn.query], axis=2)) % 6 == np.arange(6)).all()
+    assert uniform(np.bincount(drawn.support.ravel(), minlength=18))
+
+
+def test_the_block_of_a_seed_with_groups_apart() -> None:
+    labels, groups = np.arange(60) % 3, (np.arange(60) // 12).astype(str)
+    episodes = EpisodeSampler(labels, apart=groups).draw(2, ways=2, shots=1, queries=2, seed=7)
+    assert episodes.support.tolist() == [[[49], [8]], [[28], [12]]]
+    assert episodes.query.tolist() == [[[16, 4], [44, 41]], [[4, 52], [24, 48]]]
+
+
+def test_a_class_that_might_not_be_held_apart_is_named() -> None:
+    labels, groups = np.repeat([0, 1], 6), [*"aaabbb", *"aaaaab"]
+    sampler = EpisodeSampler(labels, apart=groups, class_names=("yes", "no"))
+    with pytest.raises(
+        ClassTooSmall, match=r"'no' has 6 examples but shots \+ queries held apart, 5 of them being of one"
+    ):
+        sampler.draw(1, 1, 1, 2)
+    assert sampler.draw(1, 1, 1, 1).query.shape == (1, 1, 1)
+    assert sampler.draw(1, 1, 6, 0).support.shape == (1, 1, 6), "without queries nothing is held apart"
+    with pytest.raises(ConfigError, match="apart names 2 groups but there are 12 items"):
+        EpisodeSampler(labels, apart=["a", "b"])

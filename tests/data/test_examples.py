@@ -214,6 +214,17 @@ def test_only_square_images_can_be_turned() -> None:
         Examples(np.zeros((1, 2, 3, 1), np.uint8), np.array([0]), ("a",)).with_rotations()
 
 
+def test_sounds_played_backwards_are_classes_of_their_own() -> None:
+    sounds = Examples(np.arange(12, dtype=np.int16).reshape(3, 4), np.array([0, 1, 1]), ("no", "yes"), ("a", "b", "c"))
+    both = sounds.with_directions()
+    assert both.classes == ("no/forward", "yes/forward", "no/backward", "yes/backward")
+    assert both.counts.tolist() == [1, 2, 1, 2] and both.names == sounds.names * 2
+    assert (both.where(direction="forward").items == sounds.items).all()
+    assert both.where(direction="backward").items[0].tolist() == [3, 2, 1, 0]
+    with pytest.raises(ShapeError, match=r"only sounds can be played backwards, not items of \(2, 3, 1\)"):
+        Examples(np.zeros((1, 2, 3, 1), np.uint8), np.array([0]), ("a",)).with_directions()
+
+
 @given(example_sets())
 def test_fingerprint_is_of_the_content(examples: Examples) -> None:
     same = Examples(examples.items.copy(), examples.labels.astype(np.int32), examples.classes)  # type: ignore[arg-type]

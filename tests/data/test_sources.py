@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lowshot.data import ImageForm, datasets, load
+from lowshot.data import ImageForm, datasets, load, modality_of
 from lowshot.errors import DataError
 
 FORM = ImageForm(height=8, width=8, channels=1)
@@ -113,6 +113,26 @@ def test_what_cannot_be_loaded_says_why(spec: str | Path, message: str) -> None:
     with pytest.raises(DataError, match=message) as raised:
         load(spec)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "modality"),
+    [
+        ("digits", "image"),
+        ("fsdd:speakers?speaker=theo", "sound"),
+        ("speech_commands+fsdd", "sound"),
+        ("words.csv", "text"),
+        ("./words.csv?label=a", "text"),
+        ("animals", "image"),
+        ("anim%61ls?least=2", "image"),
+    ],
+)
+def test_what_data_are_is_known_before_they_are_loaded(spec: str, modality: str, animals: Path) -> None:
+    Path("words.csv").write_text("text,label\nhello,a\n")
+    assert modality_of(spec) == modality
+    for wrong in ("nowhere", "nowhere?a=b", ""):
+        with pytest.raises(DataError, match="no data '"):
+            modality_of(wrong)
 
 
 def test_merging_needs_one_form() -> None:

@@ -64,6 +64,37 @@ def test_within_a_group_classes_that_only_groups_tell_apart_are_chance() -> None
     assert run(features, ways=4).accuracy > 0.4
 
 
+def test_across_groups_what_only_a_group_tells_is_no_help() -> None:
+    """Features are the group, which a class's support and queries share unless they are held apart."""
+    groups = np.tile(np.repeat([*"abcd"], 2), 16)
+    voice = np.eye(64)[LABELS * 4 + np.tile(np.repeat(range(4), 2), 16)]
+    asked = {"ways": 5, "shots": 1, "queries": 3}
+    assert run(voice, **asked).accuracy > 0.3
+    assert run(voice, **asked, apart=groups).accuracy == pytest.approx(1 / 5)
+    word = np.eye(16)[LABELS]
+    assert run(word, **asked, apart=groups).accuracy == 1
+    with pytest.raises(ClassTooSmall, match="held apart, 2 of them being of one group, need 9"):
+        run(word, shots=3, queries=5, apart=groups)
+
+
+def test_an_attribute_holds_apart(pixels: Encoder, drawings: Examples) -> None:
+    result = nway_of(pixels, drawings, ways=5, queries=3, episodes=50, seed=2, apart="drawer")
+    given = nway(
+        drawings.items.reshape(len(drawings), -1) / 255,
+        drawings.labels,
+        distance="euclidean",
+        compare="prototype",
+        ways=5,
+        queries=3,
+        episodes=50,
+        seed=2,
+        apart=drawings.values("drawer"),
+    )
+    assert result.accuracy == pytest.approx(given.accuracy)
+    with pytest.raises(DataError, match="no attribute 'speaker'"):
+        nway_of(pixels, drawings, apart="speaker")
+
+
 def test_bad_input_is_refused() -> None:
     with pytest.raises(ShapeError, match="127 features but 128 labels"):
         run(noise()[1:])

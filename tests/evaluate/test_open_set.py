@@ -62,6 +62,14 @@ def test_the_figures_are_those_of_answers_given_one_by_one(compare: Any) -> None
     assert (result.queries, result.unknown_classes) == (30, 10)
 
 
+def test_known_queries_come_from_other_groups() -> None:
+    groups = np.tile(np.repeat([*"abc"], 4), 60)
+    voice = np.eye(180)[LABELS * 3 + np.tile(np.repeat(range(3), 4), 60)]
+    asked: dict[str, Any] = {"ways": 5, "shots": 1, "queries": 3, "galleries": 30, "background": None}
+    assert run(voice, **asked).accuracy > 0.4
+    assert run(voice, **asked, apart=groups).accuracy == pytest.approx(0.2, abs=0.02)
+
+
 def test_the_nearest_distance_ranks_the_queries() -> None:
     """P(known) never rises with it, so AUROC is that of the field's distance to the nearest class."""
     features = clusters(0.6)

@@ -47,6 +47,13 @@ def test_the_accuracy_is_that_of_the_half_not_used_for_the_threshold(distance: D
     assert 0.5 < result.auroc < 1 and 0 < result.eer < 0.5
 
 
+def test_pairs_of_one_class_come_from_two_groups() -> None:
+    groups = np.tile(np.repeat([*"ab"], 5), 20)
+    voice = np.eye(40)[LABELS * 2 + np.tile(np.repeat([0, 1], 5), 20)]
+    assert verify(voice, LABELS, distance="euclidean", pairs=1000).auroc > 0.6
+    assert verify(voice, LABELS, distance="euclidean", pairs=1000, apart=groups).auroc == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize("pairs", [4, 5, 6, 7])
 def test_few_pairs_are_enough(pairs: int) -> None:
     result = verify(clusters(0.01), LABELS, distance="euclidean", pairs=pairs)

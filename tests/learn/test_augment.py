@@ -96,3 +96,31 @@ def test_flip_changes_no_other_amount() -> None:
 def test_settings_without_flip_are_written_as_before_there_was_one() -> None:
     assert "flip" not in KOCH.model_dump()
     assert Distortion.model_validate(Distortion(flip=0.5).model_dump()) == Distortion(flip=0.5)
+
+
+def test_bands_paint_over_rows_and_columns() -> None:
+    out = distort(torch.ones(400, 2, 20, 30), Distortion(bands=0.3), seeded())
+    assert set(out.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(out[:, 0], out[:, 1])
+    for along, side in ((out[:, 0].amax(dim=2), 20), (out[:, 0].amax(dim=1), 30)):
+        hidden = along == 0
+        number = hidden.sum(dim=1).float()
+        assert 0.25 * side < number.max() <= 0.3 * side + 1
+        assert abs(float(number.mean()) - 0.15 * side) < 0.05 * side
+        assert (hidden.int().diff(dim=1).abs().sum(dim=1) <= 2).all(), "one stretch"
+        assert hidden.any(dim=0).all(), "anywhere"
+
+
+def test_noise_is_added_to_every_pixel() -> None:
+    images = torch.full((50, 1, 20, 20), 0.5)
+    noise = distort(images, Distortion(noise=0.1), seeded()) - images
+    assert abs(float(noise.std()) - 0.1) < 0.005 and abs(float(noise.mean())) < 0.005
+    assert not Distortion(noise=0.1).idle and not Distortion(bands=0.1).idle
+
+
+def test_what_came_later_changes_no_settings_and_no_movement() -> None:
+    before = Distortion(rotate=15, shift=0.1)
+    assert not {"bands", "noise", "flip"} & before.model_dump().keys()
+    after = before.model_copy(update={"bands": 1e-9})
+    assert torch.equal(distort(blob(), before, seeded()), distort(blob(), after, seeded()))
+    assert Distortion.model_validate(after.model_dump()) == after

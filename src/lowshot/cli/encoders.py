@@ -119,6 +119,13 @@ def evaluate(
     within: Annotated[
         str | None, typer.Option(help="nway, semi: an attribute that an episode must not mix, such as alphabet.")
     ] = None,
+    apart: Annotated[
+        str | None,
+        typer.Option(
+            help="nway, verify, open: an attribute of which a class's queries have other values than its support, such as "
+            "speaker."
+        ),
+    ] = None,
     pairs: Annotated[int | None, typer.Option(min=4, help="verify: pairs.  [default: 10000]")] = None,
     presentations: Annotated[
         int | None, typer.Option(min=1, help="sequence: items of each class.  [default: 10]")
@@ -152,6 +159,7 @@ def evaluate(
         "queries": None if queries is None else _queries(queries, data=protocol is Protocol.open),
         "episodes": episodes,
         "within": within,
+        "apart": apart,
         "pairs": pairs,
     }
     given |= {"unlabeled": unlabeled, "distractors": distractors, "recognizer": recognizer, "seed": seed}
@@ -198,12 +206,12 @@ def _model(name: str) -> tuple[Any, Form]:
 
 
 _OPTIONS = {
-    Protocol.nway: {"ways", "shots", "queries", "episodes", "within", "recognizer", "seed"},
+    Protocol.nway: {"ways", "shots", "queries", "episodes", "within", "apart", "recognizer", "seed"},
     Protocol.lake: set(),
-    Protocol.verify: {"pairs", "seed"},
+    Protocol.verify: {"pairs", "apart", "seed"},
     Protocol.sequence: {"ways", "presentations", "sequences", "seed"},
     Protocol.semi: {"ways", "shots", "unlabeled", "distractors", "queries", "episodes", "within", "seed"},
-    Protocol.open: {"ways", "shots", "queries", "galleries", "diagram", "recognizer", "seed"},
+    Protocol.open: {"ways", "shots", "queries", "galleries", "apart", "diagram", "recognizer", "seed"},
 }
 
 

@@ -63,7 +63,8 @@ def _values(schema: dict[str, Any]) -> str:
         return " or ".join(map(_values, schema["anyOf"]))
     if "enum" in schema or "const" in schema:
         return ", ".join(map(str, schema.get("enum", [schema.get("const")])))
-    return str(schema.get("type", "parts: --set distortion.rotate=10"))
+    parts = {"Distortion": "distortion.rotate=10", "SoundForm": "sound.seconds=2"}
+    return str(schema.get("type") or f"parts: --set {parts[schema['$ref'].rpartition('/')[2]]}")
 
 
 def _shown(value: Any) -> str:

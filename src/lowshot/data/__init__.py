@@ -7,7 +7,7 @@ from lowshot.data.images import ImageForm, Picture, read_pictures
 from lowshot.data.locate import cache_folder
 from lowshot.data.sequences import Sequences, Spelling, draw_sequences
 from lowshot.data.sounds import SoundForm
-from lowshot.data.sources import datasets, find_files, load
+from lowshot.data.sources import datasets, find_files, load, modality_of
 from lowshot.data.texts import TextForm
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "draw_sequences",
     "find_files",
     "load",
+    "modality_of",
     "read_items",
     "read_pictures",
 ]

@@ -8,7 +8,7 @@ judged by the header before a sample is decoded, and whatever a decoder trips ov
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 FORMATS = ("WAV", "WAVEX", "FLAC", "OGG", "MP3")
 MAX_SECONDS = 600.0  # a word, a call, a song: longer ones are recordings to be cut first
 MAX_CHANNELS = 8
-MAX_RATE = 192_000  # Hz
+MIN_RATE, MAX_RATE = 1_000, 192_000  # Hz
+
+_BLOCK = 1 << 16  # frames decoded at once: all channels of a long recording would fill gigabytes
+_SLACK = 1152  # frames that may be missing: what the header of an MP3 says may be off by one of its parts
 
 Samples = NDArray[np.int16]
 Sound = str | Path | Readable | bytes | NDArray[Any]  # a file, its bytes, or samples already decoded
@@ -109,19 +112,28 @@ def open_sound(file: bytes) -> SoundFile:
 
     if not file:
         raise DataError("it is empty")
+    if _is_cut_short(file):
+        raise DataError("it is cut short: record or copy it again")
     try:
         sound = soundfile.SoundFile(io.BytesIO(file))
     except Exception:  # libsndfile says as little of what it does not know as of what is damaged
         raise DataError(f"it is no whole sound of a format read here ({', '.join(FORMATS)})") from None
     if sound.format not in FORMATS:
         raise DataError(f"it is {sound.format}, not of a format read here ({', '.join(FORMATS)})")
-    if sound.channels > MAX_CHANNELS or not 0 < sound.samplerate <= MAX_RATE:
-        raise DataError(
-            f"it has {sound.channels} channels at {sound.samplerate:,} Hz, more than {MAX_CHANNELS} at {MAX_RATE:,}"
-        )
+    if sound.channels > MAX_CHANNELS:
+        raise DataError(f"it has {sound.channels} channels, more than {MAX_CHANNELS}")
+    if not MIN_RATE <= sound.samplerate <= MAX_RATE:
+        raise DataError(f"its rate is {sound.samplerate:,} Hz, not from {MIN_RATE:,} to {MAX_RATE:,}")
     if sound.frames > MAX_SECONDS * sound.samplerate:
         raise DataError(f"it is longer than {MAX_SECONDS:g} seconds: cut out what is meant")
     return sound
+
+
+def _is_cut_short(file: bytes) -> bool:
+    """Of a WAV file, whose decoder plays what is left of it: whether its header names more bytes than there are."""
+    named = 8 + int.from_bytes(file[4:8], "little")
+    streamed = named > 0xFFFFFF00  # written before it was known how long it would be
+    return file[:4] == b"RIFF" and not streamed and len(file) + 1 < named  # the last byte may be a filler
 
 
 def _check_installed() -> None:
@@ -139,15 +151,26 @@ def _read(sound: Sound, form: SoundForm) -> Samples:
         return sound
     with open_sound(sound if isinstance(sound, bytes) else file_bytes(sound)) as opened:
         try:
-            waves = opened.read(dtype="float32", always_2d=True).mean(axis=1)
+            waves = np.concatenate(list(_blocks(opened)))
         except Exception as error:  # see open_sound
-            raise DataError(f"it cannot be decoded ({error})") from None
-        rate = opened.samplerate
+            raise DataError(f"it cannot be decoded ({str(error).removeprefix('Error : ').rstrip('.')})") from None
+        rate, claimed = opened.samplerate, opened.frames
     if not waves.size:
         raise DataError("it has no samples")
+    if len(waves) < claimed - _SLACK:
+        raise DataError("it is cut short: record or copy it again")
     if not np.isfinite(waves).all():
         raise DataError("some of its samples are no numbers")
     return _int16(waves if rate == form.rate else _resampled(waves, rate, form.rate))
+
+
+def _blocks(opened: SoundFile) -> Iterator[NDArray[np.float32]]:
+    """The mean of the channels, block by block; the last block has nothing in it."""
+    while True:
+        block = opened.read(_BLOCK, dtype="float32", always_2d=True)
+        yield block.mean(axis=1)
+        if not len(block):
+            return
 
 
 def _resampled(waves: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np.float32]:
@@ -159,8 +182,8 @@ def _resampled(waves: NDArray[np.float32], rate: int, wanted: int) -> NDArray[np
 
 
 def _int16(waves: NDArray[np.float32]) -> Samples:
-    """Samples between -1 and 1 as whole numbers; what is louder is clipped."""
-    return np.rint(32767 * np.clip(waves, -1, 1)).astype(np.int16)
+    """Samples between -1 and 1 as whole numbers, those of a file of 16 bits as they are; what is louder is clipped."""
+    return np.clip(np.rint(32768 * waves), -32768, 32767).astype(np.int16)
 
 
 def _fitted(samples: Samples, form: SoundForm) -> Samples:

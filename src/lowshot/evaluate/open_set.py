@@ -133,6 +133,7 @@ def open_set(
     galleries: int = 20,
     seed: int = 0,
     learned: int | None = None,
+    apart: Sequence[str] | NDArray[np.str_] | None = None,
     class_names: Sequence[str] = (),
     recognizer: Recognizer | None = None,
 ) -> OpenSetResult:
@@ -149,11 +150,13 @@ def open_set(
         queries: of each class of a gallery. As many in all are of other classes, of ``ways`` ones where there are so many.
         galleries, seed: how many, and what draws them.
         learned: how sure to be is learned when so many of the classes are enrolled, and not again. Default: all.
+        apart: group of each item, (B,), such as its speaker: the queries of a class then come from other groups than its
+            enrolled examples.
         class_names: used in messages only.
         recognizer: compares queries in another way; it comes back as it was.
 
     Raises:
-        ClassTooSmall: a class has fewer items than shots and queries need.
+        ClassTooSmall: a class has fewer items than shots and queries need, or than can be held apart.
         ConfigError: too few classes, or a number outside its range.
         ShapeError: features and labels do not agree.
         EncoderError: a feature is not a finite number.
@@ -174,7 +177,7 @@ def open_set(
     if queries < 1 or galleries < 1:
         raise ConfigError(f"queries and galleries must be at least 1, not {queries} and {galleries}")
     learned = _learned(learned, ways)
-    sampler = EpisodeSampler(labels, class_names=class_names)
+    sampler = EpisodeSampler(labels, apart=apart, class_names=class_names)
     if (others := min(ways, len(sampler.counts_C) - ways)) < 1:
         raise ConfigError(
             f"{ways} of {len(sampler.counts_C)} classes are enrolled: ask for fewer ways, some must be unknown"
@@ -292,6 +295,7 @@ def open_set_of(
     galleries: int = 20,
     seed: int = 0,
     learned: int | None = None,
+    apart: str | None = None,
     recognizer: str | None = None,
 ) -> OpenSetReport:
     """Evaluate an encoder for each number of shots; each item is embedded once. See :func:`open_set`.
@@ -300,10 +304,11 @@ def open_set_of(
         ways: None for 20.
         queries: of each class; or a set of them, and then all classes of ``examples`` are enrolled, and what is of no such
             class is unknown, see :func:`asked_set`.
+        apart: an attribute, such as ``speaker``: the queries of a class then have other values than its examples.
         recognizer: the name of another way to compare, see :func:`~lowshot.recognize.recognizer_named`; None for the one
             on the encoder's card.
 
-    Raises as these do; ConfigError also where ``ways`` are given together with a set of queries.
+    Raises as these do; ConfigError also where ``ways`` or ``apart`` are given together with a set of queries.
     """
     started = perf_counter()
     card, chosen = encoder.card, None if recognizer is None else recognizer_of(encoder, recognizer)
@@ -321,6 +326,8 @@ def open_set_of(
     if isinstance(queries, Examples):
         if ways is not None:
             raise ConfigError("all classes are enrolled where the queries are given: leave the ways out")
+        if apart is not None:
+            raise ConfigError(f"queries that are given are apart already: leave {apart!r} out")
         support, asked = encoder.embed_support(examples.items), encoder.embed(queries.items)
         embedded = perf_counter() - started
         numbers = {name: number for number, name in enumerate(examples.classes)}
@@ -334,7 +341,11 @@ def open_set_of(
     features = encoder.embed(examples.items)
     settings["support_BD"] = features if card.views == "none" else encoder.embed_support(examples.items)
     embedded = perf_counter() - started
-    settings |= {"ways": 20 if ways is None else ways, "queries": queries}
+    settings |= {
+        "ways": 20 if ways is None else ways,
+        "queries": queries,
+        "apart": None if apart is None else examples.values(apart),
+    }
     results = [open_set(features, examples.labels, shots=each, **settings) for each in shots]
     return OpenSetReport(by_shots=tuple(results), seconds=perf_counter() - started, embed_seconds=embedded)
 

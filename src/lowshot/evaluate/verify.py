@@ -53,6 +53,7 @@ def verify(
     negative: int = 0,
     pairs: int = 6000,
     seed: int = 0,
+    apart: Sequence[str] | NDArray[np.str_] | None = None,
     class_names: Sequence[str] = (),
 ) -> VerifyResult:
     """Evaluate features on pairs drawn at random, half of them of one class.
@@ -61,9 +62,10 @@ def verify(
         features_ND, labels, distance, negative, class_names: as in :func:`~lowshot.evaluate.nway`.
         pairs: how many; the threshold is chosen on every other one and the accuracy measured on the rest.
         seed: of the pairs.
+        apart: group of each item, (N,), such as its speaker: the two items of a pair of one class then come from two groups.
 
     Raises:
-        ClassTooSmall: a class has fewer than two items.
+        ClassTooSmall: a class has fewer than two items, or than can be held apart.
         ConfigError: fewer than 4 pairs, or there is only one class.
         ShapeError: features and labels do not agree.
         EncoderError: a feature is not a finite number.
@@ -75,7 +77,7 @@ def verify(
         raise ConfigError(
             f"pairs must be at least 4, not {pairs}: the threshold and the accuracy need two of each kind"
         )
-    indices_P2, alike_P = EpisodeSampler(labels, class_names=class_names).draw_pairs(pairs, seed=seed)
+    indices_P2, alike_P = EpisodeSampler(labels, apart=apart, class_names=class_names).draw_pairs(pairs, seed=seed)
     features = checked(features_ND)
     if distance == "cosine":
         features = unit(features)
@@ -96,8 +98,13 @@ def verify(
     )
 
 
-def verify_of(encoder: Encoder, examples: Examples, *, pairs: int = 6000, seed: int = 0) -> VerifyResult:
-    """Evaluate an encoder on pairs; each item is embedded once. See :func:`verify`."""
+def verify_of(
+    encoder: Encoder, examples: Examples, *, pairs: int = 6000, seed: int = 0, apart: str | None = None
+) -> VerifyResult:
+    """Evaluate an encoder on pairs; each item is embedded once. See :func:`verify`.
+
+    ``apart`` is an attribute, such as ``speaker``.
+    """
     started = perf_counter()
     features = encoder.embed(examples.items)
     embedded = perf_counter()
@@ -109,6 +116,7 @@ def verify_of(encoder: Encoder, examples: Examples, *, pairs: int = 6000, seed: 
         negative=card.negative,
         pairs=pairs,
         seed=seed,
+        apart=None if apart is None else examples.values(apart),
         class_names=examples.classes,
     )
     return replace(result, seconds=perf_counter() - started, embed_seconds=embedded - started)

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from lowshot.encoder import Encoder
+from lowshot.encoder import Card, Encoder
 from lowshot.errors import BadFiles, GalleryError
 from lowshot.gallery.gallery import finite, new_facts
 from lowshot.gallery.originals import KEEPS, NONE, Keeping
@@ -134,11 +134,20 @@ def migrate(source: str | Path, target: str | Path, encoder: Encoder | str | Pat
     loaded = encoder if isinstance(encoder, Encoder) else Encoder.load(encoder)
     with closing(open_whole(str(source))) as store:
         facts = store.facts()
+        _check_modality(str(source), facts, loaded.card)
         if not is_there(str(target)):
             _check_originals(store, facts)
         new = new_facts(loaded, encoder, facts.get("precision") == "float16", images=True)
         task = f"migration of {_address(source)} to the encoder {loaded.fingerprint[:12]}"
         return _fill(target, new, task, lambda after: _encoded(store.rows(after), loaded), len(store), report)
+
+
+def _check_modality(source: str, facts: Mapping[str, str], card: Card) -> None:
+    held = Keeping.by(facts).modality
+    if held != card.modality:
+        raise GalleryError(
+            f"{source} holds {held}s, but the encoder {card.name!r} takes {card.modality}s: choose another"
+        )
 
 
 def _fill(

@@ -11,28 +11,33 @@ import numpy as np
 import torch
 from torch import nn
 
-from lowshot.data import Examples, ImageForm
+from lowshot.data import Examples, ImageForm, SoundForm
 from lowshot.disk import write_atomically
 from lowshot.encoder import Card, Encoder, add_card
+from lowshot.encoder.inputs import feeder
 from lowshot.errors import TrainingError
 from lowshot.learn.method import Method
+from lowshot.learn.spectrogram import Spectrogram
 
 _BACKGROUND_CLASSES, _BACKGROUND_ITEMS = 100, 5
 _TOLERANCE = 1e-3  # relative to the largest feature; float32 on two runtimes differs by about 1e-6
 
 
-def to_onnx(network: nn.Module, form: ImageForm) -> bytes:
-    """The ONNX graph of a network that takes float32 images (n, channels, height, width) and gives features (n, d)."""
-    images = torch.zeros(2, form.channels, form.height, form.width)
+def to_onnx(network: nn.Module, form: ImageForm | SoundForm) -> bytes:
+    """The ONNX graph of a network that takes float32 images (n, channels, height, width) or sounds (n, samples).
+
+    It gives features (n, d).
+    """
+    shape = form.shape if isinstance(form, SoundForm) else (form.channels, form.height, form.width)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's exporter warns about its own internals
         program: Any = torch.onnx.export(
             network.eval().cpu(),
-            (images,),
-            input_names=["images"],
+            (torch.zeros(2, *shape),),
+            input_names=[f"{form.modality}s"],
             output_names=["features"],
-            dynamic_shapes={"images": {0: torch.export.Dim("n")}},
+            dynamic_shapes=({0: torch.export.Dim("n")},),
             dynamo=True,
             verbose=False,
         )
@@ -54,10 +59,9 @@ def check_same(encoder: Encoder, network: nn.Module, items: np.ndarray[Any, Any]
 
     Raises TrainingError where it is above 0.001: the exported file would not be the network that was trained.
     """
-    mean, std = (torch.tensor(values)[:, None, None] for values in (encoder.card.mean, encoder.card.std))
+    fed = feeder(encoder.card, ["items"], {})(items)["items"]
     with torch.no_grad():
-        pixels = torch.from_numpy(np.ascontiguousarray(items)).permute(0, 3, 1, 2).float()
-        expected = network.eval().cpu()((pixels - mean) / std).numpy()
+        expected = network.eval().cpu()(torch.from_numpy(fed)).numpy()
     difference = float(np.abs(encoder.embed(items) - expected).max() / max(np.abs(expected).max(), 1e-12))
     if not difference <= _TOLERANCE:
         raise TrainingError(
@@ -75,13 +79,19 @@ def export(method: Method[Any], card: Card, path: Path, *, sample: Examples) -> 
 
     Raises TrainingError where the check fails.
     """
-    network = method.exported().network
+    network = whole(method)
     few = _sample(sample)
     with torch.no_grad():
         model = to_onnx(network, method.config.form)
     encoder = Encoder(add_card(model, card))
     check_same(encoder, network, few.items)
     write_atomically(path, add_card(model, card, (encoder.embed(few.items), few.labels)))
+
+
+def whole(method: Method[Any]) -> nn.Module:
+    """The network of a method's encoder: of sounds, with what draws their spectrograms before it."""
+    network, config = method.exported().network, method.config
+    return network if config.sound is None else nn.Sequential(Spectrogram(config.sound, config.size), network)
 
 
 def _sample(examples: Examples) -> Examples:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from torch import Tensor, nn
 
-from lowshot.data import EpisodeSampler, Examples, ImageForm
+from lowshot.data import EpisodeSampler, Examples, ImageForm, SoundForm
 from lowshot.encoder import Distance
 
 
@@ -61,17 +61,31 @@ class MethodConfig(BaseModel):
     Attributes:
         channels: 1 for gray pictures, 3 for colored ones.
         size: pixels along each side of the picture that the network takes.
+        sound: of those that learn from sounds, ``rate`` and ``seconds`` of these; what the network takes is then their
+            spectrogram, see :class:`~lowshot.learn.spectrogram.Spectrogram`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     channels: Literal[1, 3] = 1
     size: int = Field(default=28, ge=16, le=512)
+    sound: SoundForm | None = None
+
+    @model_validator(mode="after")
+    def _gray_spectrograms(self) -> Self:
+        if self.sound and self.channels != 1:
+            raise ValueError("spectrograms of sounds are gray: leave channels=1")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_idle_sound(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """``sound`` only where there is one: settings that were written down before there was stay the same."""
+        return {key: value for key, value in dump(self).items() if key != "sound" or value}
 
     @property
-    def form(self) -> ImageForm:
-        """The pixels the network takes."""
-        return ImageForm(height=self.size, width=self.size, channels=self.channels, fit="pad")
+    def form(self) -> ImageForm | SoundForm:
+        """The items it learns from."""
+        return self.sound or ImageForm(height=self.size, width=self.size, channels=self.channels, fit="pad")
 
     @property
     def obstacle(self) -> str:

@@ -13,10 +13,11 @@ import torch
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
-from lowshot.data import EpisodeSampler, Examples, load
+from lowshot.data import EpisodeSampler, Examples, Modality, load, modality_of
 from lowshot.encoder import Card
 from lowshot.errors import ClassTooSmall, ConfigError, DataError
-from lowshot.learn.batches import INK
+from lowshot.learn.augment import SPEECH
+from lowshot.learn.batches import INK, WAVE
 from lowshot.learn.export import export
 from lowshot.learn.memory import keep_freed_memory
 from lowshot.learn.method import Method, MethodConfig
@@ -29,6 +30,11 @@ from lowshot.learn.trainer import Trained, train
 ENCODER = ".onnx"
 HELD_OUT = 0.1
 """Share of the background classes that validate a run for which no validation data are named."""
+SOUND: dict[str, dict[str, Any]] = {
+    "method": {"sound": {}, "channels": 1},
+    "recipe": {"distortion": SPEECH.model_dump()},
+}
+"""Settings of a method and its recipe that learn from sounds, whatever the preset."""
 
 Settings = Mapping[str, Any]
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -66,7 +72,7 @@ def train_encoder(
         DataError, TrainingError: see :func:`lowshot.data.load` and :func:`lowshot.learn.trainer.train`.
     """
     chosen = find_method(method)
-    config, recipe = configure(chosen, preset, settings or {})
+    config, recipe = configure(chosen, preset, settings or {}, modality_of(data))
     check_out(out)
     if config.obstacle and out.suffix != SUFFIX:
         raise ConfigError(
@@ -146,11 +152,13 @@ def describe(trained: Trained, recipe: Recipe, name: str, data: str, background:
 def card_of(method: Method[Any], story: Story) -> Card:
     """The card of a trained method's encoder."""
     parts = method.exported()
-    channels = method.config.channels
+    config = method.config
+    mean, std = WAVE if config.sound else INK
     return Card(
-        form=method.config.form,
-        mean=(INK[0],) * channels,
-        std=(INK[1],) * channels,
+        modality=config.form.modality,
+        form=config.form,
+        mean=(mean,) * config.channels,
+        std=(std,) * config.channels,
         features=parts.features,
         distance=parts.distance,
         negative=parts.negative,
@@ -171,11 +179,22 @@ def checkpoint_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.checkpoint")
 
 
-def configure(method: type[Method[Any]], preset: str, settings: Settings) -> tuple[MethodConfig, Recipe]:
-    """The method's configuration and the recipe: the preset's, with ``settings`` over it. Raises ConfigError."""
+def configure(
+    method: type[Method[Any]], preset: str, settings: Settings, modality: Modality = "image"
+) -> tuple[MethodConfig, Recipe]:
+    """The method's configuration and the recipe: the preset's, with ``settings`` over it.
+
+    For sounds, what :data:`SOUND` says replaces what the preset says. Raises ConfigError.
+    """
     if preset not in method.presets:
         raise ConfigError(f"{method.record.name} has no preset {preset!r}; there are {', '.join(method.presets)}")
     chosen = {part: dict(values) for part, values in method.presets[preset].items()}
+    if modality == "text":
+        raise ConfigError(
+            "the methods here learn from pictures and sounds, not from texts: use an encoder that has a name"
+        )
+    if modality == "sound":
+        chosen = {part: values | SOUND[part] for part, values in chosen.items()}
     known = {"method": method.Config.model_fields, "recipe": Recipe.model_fields}
     if {"steps", "minutes"} & set(settings):  # one budget replaces the preset's other
         chosen["recipe"] = {key: value for key, value in chosen["recipe"].items() if key not in ("steps", "minutes")}
@@ -205,8 +224,8 @@ def load_split(data: str, validation: str | None, config: MethodConfig) -> tuple
 
 
 def hold_out(examples: Examples, share: float) -> tuple[Examples, Examples]:
-    """Split by class; the rotations of one character stay on one side."""
-    bases = np.array([re.sub(r"/rot\d{3}$", "", name) for name in examples.classes])
+    """Split by class; the rotations of one character, or both directions of one word, stay on one side."""
+    bases = np.array([re.sub(r"/(rot\d{3}|forward|backward)$", "", name) for name in examples.classes])
     names = np.unique(bases)
     kept = round(len(names) * (1 - share))
     if not 2 <= kept < len(names) - 1:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from lowshot.data import ImageForm, Spelling
+from lowshot.data import Form, Spelling
 from lowshot.disk import write_atomically
 from lowshot.errors import EncoderError, LowshotError
 from lowshot.learn.batches import to_device
@@ -56,22 +56,22 @@ class SavedMethod:
     card: Story
 
     @property
-    def form(self) -> ImageForm:
-        """The pixels it takes."""
+    def form(self) -> Form:
+        """The items it takes."""
         config = self.method.config
-        form: ImageForm = config.form
+        form: Form = config.form
         return form
 
     def scores(
-        self, items: NDArray[np.uint8], support_EWK: NDArray[np.int64], query_EM: NDArray[np.int64]
+        self, items: NDArray[Any], support_EWK: NDArray[np.int64], query_EM: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """How well each query fits each way, (E, M, W), higher is better.
 
         Args:
-            items: packed images (n, H, W, C) in the method's form.
+            items: packed in the method's form.
             support_EWK, query_EM: indices of items.
         """
-        features = embed_all(self.method, to_device(items, self._device))
+        features = embed_all(self.method, to_device(items, self.method.config, self._device))
         support, query = (torch.from_numpy(each).to(self._device) for each in (support_EWK, query_EM))
         chunks = zip(support.split(_TOGETHER), query.split(_TOGETHER), strict=True)
         with torch.no_grad():
@@ -97,10 +97,10 @@ class SavedSequenceMethod(SavedMethod):
         return spelling
 
     def present(
-        self, items: NDArray[np.uint8], index_ST: NDArray[np.int64], labels_STL: NDArray[np.int64]
+        self, items: NDArray[Any], index_ST: NDArray[np.int64], labels_STL: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """The likeliest label at each time (S, T, L), from packed items (n, H, W, C), their indices and their labels."""
-        features_ND = embed_all(self.method, to_device(items, self._device))
+        """The likeliest label at each time (S, T, L), from packed items, their indices and their labels."""
+        features_ND = embed_all(self.method, to_device(items, self.method.config, self._device))
         index, labels = (torch.from_numpy(each).to(self._device).split(_TOGETHER) for each in (index_ST, labels_STL))
         with torch.no_grad():
             answers = [self.method.present(features_ND[rows], known) for rows, known in zip(index, labels, strict=True)]

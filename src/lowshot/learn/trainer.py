@@ -25,12 +25,13 @@ from lowshot.data import EpisodeSampler, Examples
 from lowshot.errors import ConfigError, DataError, TrainingError
 from lowshot.learn.batches import Batches, to_device, to_network
 from lowshot.learn.checkpoint import Progress, load_checkpoint, save_checkpoint
-from lowshot.learn.method import Method
+from lowshot.learn.method import Method, MethodConfig
 from lowshot.learn.processes import Stop, processes, stoppable
 from lowshot.learn.recipe import Recipe
 from lowshot.learn.regularize import feature_length, watch
 
 _EMBED_BATCH = 512
+_PICTURES = MethodConfig()  # of any method that learns from pictures
 _SHOW_EVERY = 10  # steps between looks at the loss: each look waits for the device
 
 
@@ -113,8 +114,8 @@ class _Run:
         self.average = _running_average(method, recipe.average) if recipe.average else None
         self.optimizer = _optimizer(method, recipe)
         self.batches = Batches(background, method, recipe.distortion, self.device)
-        most = method.config.most_ways
-        self.validator = Validator(validation, recipe, self.device, most) if validation is not None else None
+        config = method.config
+        self.validator = Validator(validation, recipe, self.device, config) if validation is not None else None
         self.autocast = precision(recipe, self.device)
         self.progress = Progress(
             settings={
@@ -237,16 +238,18 @@ class _Run:
 class Validator:
     """Accuracy on the same episodes of held-out classes each time; every image is embedded once.
 
-    Episodes have the recipe's ways, or as many as there are classes, or as the method can answer: ``most_ways``.
+    Episodes have the recipe's ways, or as many as there are classes, or as a method of the configuration can answer.
     """
 
-    def __init__(self, examples: Examples, recipe: Recipe, device: torch.device, most_ways: int | None = None) -> None:
+    def __init__(
+        self, examples: Examples, recipe: Recipe, device: torch.device, config: MethodConfig = _PICTURES
+    ) -> None:
         within = examples.of_classes(recipe.val_within) if recipe.val_within else None
         sampler = EpisodeSampler(examples.labels, within=within, class_names=examples.classes)
-        ways = min(recipe.val_ways, len(examples.classes), most_ways or recipe.val_ways)
+        ways = min(recipe.val_ways, len(examples.classes), config.most_ways or recipe.val_ways)
         queries = max(1, min(5, int(examples.counts.min()) - recipe.val_shots))
         episodes = sampler.draw(recipe.val_episodes, ways, recipe.val_shots, queries, seed=recipe.seed)
-        self.items = to_device(examples.items, device)
+        self.items = to_device(examples.items, config, device)
         self.support, self.query = (torch.from_numpy(each).to(device) for each in (episodes.support, episodes.query))
         self.answer_M = torch.arange(ways, device=device).repeat_interleave(queries)
 

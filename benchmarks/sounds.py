@@ -1,0 +1,225 @@
+"""What the `speech` encoder, and a network of our own, know of words that are new to them; and how long an answer takes.
+
+    python benchmarks/sounds.py [digits] [commands] [unknown] [speakers] [ours] [speed]
+
+**Digits** (``fsdd``): ten ways, one shot, and never one speaker's recordings of a digit in both support and query. How the
+encoder pools its windows was chosen on two of the six speakers, so the other four are measured alone, too. **Commands**
+(``speech_commands``): thirty ways. **Unknown**: galleries of fifteen of the thirty words, asked the others, too.
+**Speakers**: who says something, by any digit, or by another than was heard. **Ours**: a network trained in ten minutes
+on one core, on five digits by four speakers, and asked the other five by the other two. **Speed**: from a file's bytes to
+the answer.
+
+``whitened`` compares in the metric of background features (see :class:`~lowshot.recognize.WhitenedPrototype`): for digits
+those in the encoder's file, of 20 words that are no digits; for the words those of ``fsdd``.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from runpy import run_path
+from typing import Any
+
+import torch
+
+from lowshot import Encoder, Examples, load
+from lowshot.encoder import Card, add_card
+from lowshot.encoder.named import find
+from lowshot.evaluate import nway, nway_of, open_set_of
+from lowshot.evaluate.nway import NWayResult
+from lowshot.evaluate.results import Budget, Result, write_results
+from lowshot.learn.export import to_onnx
+from lowshot.learn.run import train_encoder
+from lowshot.learn.spectrogram import Spectrogram
+from lowshot.recognize import Whitening
+from lowshot.recognize.choice import Background
+from lowshot.recognize.distances import unit
+
+SECTION = "Words heard once"
+CHOSEN_ON = "jackson,theo"
+LEARNED, ASKED = (
+    "fsdd?digit=0,1,2,3,4&speaker=george,jackson,lucas,nicolas&directions=2",
+    "fsdd?digit=5,6,7,8,9&speaker=theo,yweweler",
+)
+WHITENED = "whitened, by background features"
+SETTINGS = {"minutes": 10, "network": "stem", "size": 42, "ways": 10, "queries": 4, "sound.rate": 8000}
+VALIDATION = "speech_commands?word!=zero,one,two,three,four,five,six,seven,eight,nine"
+
+
+def digits() -> None:
+    """Spoken digits across speakers."""
+    encoder = Encoder.load("speech")
+    for data, who in ((f"fsdd?speaker!={CHOSEN_ON}", "four speakers"), ("fsdd", "six speakers")):
+        examples = load(data, encoder.card.form)
+        for ways, shots in ((10, 1), (10, 5), (5, 1)):
+            protocol = f"{ways}-way {shots}-shot across {who}"
+            target = 0.828 if (ways, shots) == (10, 1) else None
+            asked = {"ways": ways, "shots": shots, "apart": "speaker"}
+            record("digits", protocol, data, target, nway_of(encoder, examples, **asked))
+            found = whitened(encoder, examples, encoder.background(), **asked)
+            record("digits", protocol, data, target, found, WHITENED)
+
+
+def commands() -> None:
+    """Thirty words, as people say them into their computers."""
+    encoder = Encoder.load("speech")
+    examples = load("speech_commands", encoder.card.form)
+    for shots, target in ((1, 0.405), (5, 0.603)):
+        protocol, asked = f"30-way {shots}-shot", {"ways": 30, "shots": shots, "apart": "speaker"}
+        record("commands", protocol, "speech_commands", target, nway_of(encoder, examples, **asked))
+        found = whitened(encoder, examples, of_digits(encoder), **asked)
+        record("commands", protocol, "speech_commands", target, found, WHITENED)
+
+
+def unknown() -> None:
+    """Fifteen words are enrolled; of the others it is to be told that they are not."""
+    encoder = Encoder.load("speech")
+    background = of_digits(encoder)  # its own is of words that are asked here
+    encoder = Encoder(add_card(find("speech").read_bytes(), encoder.card, background))
+    examples = load("speech_commands", encoder.card.form)
+    report = open_set_of(encoder, examples, ways=15, shots=(1, 5), galleries=100, apart="speaker")
+    for found in report.by_shots:
+        figures = {key: value for key, value in found.as_dict().items() if isinstance(value, int | float)}
+        save(
+            title=f"unknown words, 15 of 30 enrolled, {found.shots} shot",
+            data="speech_commands",
+            protocol=f"{found.galleries} galleries, other speakers ask",
+            measure="auroc",
+            unit="AUROC",
+            figures=figures | {"ci95": found.auroc_ci95},
+            command="unknown",
+            note=f"open accuracy {found.open_accuracy:.1%}, closed {found.accuracy:.1%}; background features of `fsdd`",
+        )
+
+
+def speakers() -> None:
+    """Who says it: the encoder learned to hear words whoever says them, so by another digit it is led astray."""
+    encoder = Encoder.load("speech")
+    examples = load("fsdd:speakers", encoder.card.form)
+    for shots in (1, 5):
+        for which, apart in (("any digit", None), ("other digits", "digit")):
+            found = nway_of(encoder, examples, ways=6, shots=shots, apart=apart)
+            record("speakers", f"who speaks, 6-way {shots}-shot, by {which}", "fsdd:speakers", None, found)
+
+
+def ours() -> None:
+    """A network of our own, beside the packaged one and the spectrogram itself."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "digits.onnx"
+        train_encoder(LEARNED, "prototypical", out, settings=SETTINGS, validation=VALIDATION)
+        trained = Encoder.load(out)
+    settings = " ".join(f"--set {key}={value}" for key, value in SETTINGS.items())
+    worlds = {
+        f"our network, `lowshot train '{LEARNED}' --val '{VALIDATION}' --method prototypical {settings}`": trained,
+        "the `speech` encoder": Encoder.load("speech"),
+        "the spectrograms themselves": spectrograms(trained.card),
+    }
+    for note, encoder in worlds.items():
+        examples = load(ASKED, encoder.card.form)
+        config = encoder.card.config
+        budget = Budget(seconds=config.get("seconds"), steps=config.get("steps"), hardware=hardware(encoder))
+        for shots in (1, 5):
+            found = nway_of(encoder, examples, ways=5, shots=shots, apart="speaker")
+            protocol = f"5-way {shots}-shot, other digits by two other speakers"
+            record("ours", protocol, ASKED, None, found, note, budget)
+
+
+def spectrograms(like: Card) -> Encoder:
+    """The pictures that our network starts from, compared as they are."""
+    size = int(like.config["method"]["size"])
+    drawn = torch.nn.Sequential(Spectrogram(like.form, size), torch.nn.Flatten())
+    card = like.model_copy(update={"name": "spectrograms", "features": size * size, "config": {}})
+    return Encoder(add_card(to_onnx(drawn, like.form), card))
+
+
+def speed() -> None:
+    """A second of sound, from its file's bytes to the answer, in process."""
+    measure = run_path(str(Path(__file__).with_name("identify.py")))["measure"]
+    figures = measure(Encoder.load("speech"), "speech_commands", 160)
+    save(
+        title="identify one second of sound, in process",
+        data="speech_commands",
+        protocol="20 classes, 1 example each, WAV bytes",
+        measure="p50",
+        unit="ms",
+        better="lower",
+        target=30.0,
+        figures=figures,
+        command="speed",
+    )
+
+
+def whitened(
+    encoder: Encoder, examples: Examples, background: Background | None, *, apart: str, **asked: int
+) -> NWayResult:
+    """As :func:`nway_of`, in the metric of the background."""
+    assert background is not None
+    features = unit(Whitening.of(*background)(encoder.embed(examples.items)))
+    held = examples.values(apart)
+    return nway(features, examples.labels, distance="cosine", compare="prototype", apart=held, **asked)
+
+
+def of_digits(encoder: Encoder) -> Background:
+    """Background features of spoken digits: two recordings of each digit by each speaker."""
+    spoken = load("fsdd", encoder.card.form)
+    few = spoken.take(spoken.places % 50 < 2)
+    return encoder.embed(few.items), few.labels
+
+
+def hardware(encoder: Encoder) -> str:
+    """What the encoder was trained on."""
+    return str(encoder.card.config.get("hardware", f"encoder `{encoder.card.name}`"))
+
+
+def record(
+    command: str,
+    protocol: str,
+    data: str,
+    target: float | None,
+    found: NWayResult,
+    note: str = "as the card says",
+    budget: Budget | None = None,
+) -> None:
+    """Keep what episodes gave."""
+    figures = {key: value for key, value in found.as_dict().items() if isinstance(value, int | float)}
+    save(
+        title=f"{protocol}: {note.partition(',')[0]}",
+        data=data,
+        protocol=protocol,
+        measure="accuracy",
+        target=target,
+        figures=figures,
+        episodes=found.episodes,
+        command=command,
+        note=note,
+        budget=budget,
+    )
+
+
+def save(title: str, command: str, budget: Budget | None = None, **facts: Any) -> None:
+    """Write a result and print it."""
+    budget = budget or Budget(hardware="encoder `speech`")
+    made = f"python benchmarks/sounds.py {command}"
+    result = Result(section=SECTION, title=title, seed=0, budget=budget, command=made, **facts)
+    name = "".join(c if c.isalnum() else " " for c in title.lower())
+    result.save(Path("results") / f"sounds-{command}-{'-'.join(name.split())}.json")
+    print(f"{title}: {result.show(result.value, result.figures.get('ci95'))} {result.note}", flush=True)
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    each.__name__: each for each in (digits, commands, unknown, speakers, ours, speed)
+}
+
+
+def main() -> None:
+    """Run the parts that are named, or all."""
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name]()
+    write_results()
+
+
+if __name__ == "__main__":
+    main()
