@@ -109,11 +109,11 @@ def test_validation_of_another_modality_is_refused(tones: Path, tmp_path: Path) 
 def spoken(data_folder: Path) -> Examples:
     if not (data_folder / "fsdd" / "fsdd.zip").is_file():
         pytest.skip("needs the spoken digits: set LOWSHOT_DATA to the folder that holds fsdd/")
-    return load("fsdd?digit=5,6,7,8,9&speaker=theo,yweweler", SoundForm(rate=8000))
+    return load("fsdd?digit=0,1,2,3,4&speaker=theo,yweweler", SoundForm(rate=8000))
 
 
-def test_seconds_of_training_tell_words_that_were_never_heard(spoken: Examples, tmp_path: Path) -> None:
-    """Other digits by other speakers, each asked in another voice than it was heard in; chance is 0.2."""
+def test_seconds_of_training_tell_words_in_voices_that_were_never_heard(spoken: Examples, tmp_path: Path) -> None:
+    """Each word is asked in another voice than it was heard in, and neither was in training; chance is 0.2."""
     out = tmp_path / "digits.onnx"
     settings = {"steps": 60, "filters": 32, "ways": 5, "queries": 5, "sound.rate": 8000, "distortion": {}}
     heard = "fsdd?digit=0,1,2,3,4&speaker=george,jackson,lucas,nicolas"
@@ -129,4 +129,4 @@ def test_seconds_of_training_tell_words_that_were_never_heard(spoken: Examples, 
         **asked,  # type: ignore[arg-type]
     ).accuracy
     assert samples < 0.3
-    assert learned > samples + 0.15
+    assert learned > samples + 0.4

@@ -198,7 +198,7 @@ class Presenting(Protocol):
     def spelling(self) -> Spelling:
         """The labels it can give."""
 
-    def present(self, items: NDArray[np.uint8], index_ST: Ints, labels_STL: Ints) -> NDArray[Any]:
+    def present(self, items: NDArray[Any], index_ST: Ints, labels_STL: Ints) -> NDArray[Any]:
         """Labels (S, T, L) of packed images; see :data:`Present`."""
 
 
