@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 PLACES = 10  # words before the next one
-_VOCABULARY, _BATCH, _SAMPLED, _RATE = 10_000, 2048, 1000, 0.01
+_VOCABULARY, _BATCH, _SAMPLED, _RATE = 30_000, 2048, 1000, 0.01
 _NOWHERE = -2  # before the first word of a sentence
 
 
@@ -28,7 +28,7 @@ _NOWHERE = -2  # before the first word of a sentence
 class LanguageModel:
     """The vector log-bilinear model with a diagonal matrix a place (Mnih & Kavukcuoglu 2013, section 2).
 
-    P(w | h) is the softmax over the vocabulary of h · v_w + b_w, where h is m_0 and the sum over k of m_k ⊙ v(k-th word before).
+    P(w | h) is the softmax over the vocabulary of h · v_w + b_w, where h = m_0 + the sum of m_k ⊙ v(k-th word before).
     The vectors v are given and stay as they are; only m and b are learned.
 
     Attributes:
@@ -44,7 +44,7 @@ class LanguageModel:
     bias: Floats
 
     @classmethod
-    def learn(cls, vectors: WordVectors, sentences: Sequence[Ints], epochs: int = 3, seed: int = 0) -> LanguageModel:
+    def learn(cls, vectors: WordVectors, sentences: Sequence[Ints], epochs: int = 1, seed: int = 0) -> LanguageModel:
         """Learn from sentences of rows, as :meth:`~lowshot.data.word_vectors.WordVectors.read` gives them.
 
         By Adam on the sampled softmax (Jean et al. 2015): each batch is told from the same words, drawn as often as they are
