@@ -1,6 +1,6 @@
 """Words as vectors: a vocabulary in order of frequency, a vector each, and sentences as rows of that table.
 
-Shape suffixes: V words, D features, N words of a sentence, G directions.
+Shape suffixes: V words, F frequent ones, D features, N words of a sentence, G directions.
 """
 
 from __future__ import annotations
@@ -84,11 +84,12 @@ class WordVectors:
         found = [NEW if word in (new, GAP) else self._rows.get(word) for word in words]
         return np.array([row for row in found if row is not None], np.int64)
 
-    def without_common(self, directions: int) -> WordVectors:
-        """The same words without what all vectors share: their mean and the directions in which they differ most.
+    def without_common(self, directions: int, frequent: int | None = None) -> WordVectors:
+        """The same words without what vectors share: their mean and the directions in which they differ most.
 
         Those tell little but how frequent a word is, and would be most of any sum of vectors (Mu & Viswanath 2018,
         "All-but-the-Top", algorithm 1, whose rule of thumb is a direction for every hundred features).
+        ``frequent`` says how many of the most frequent words are asked what that is; None asks all of them.
 
         Example:
             >>> WordVectors(("a", "b"), [[1.0, 5.0], [3.0, 5.0]]).without_common(0).vectors.tolist()
@@ -96,10 +97,12 @@ class WordVectors:
         """
         if not 0 <= directions < self.vectors.shape[1]:
             raise ConfigError(f"directions must lie in 0..{self.vectors.shape[1] - 1}, not {directions}")
-        centered_VD = self.vectors - self.vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-        common_DG = np.linalg.eigh(centered_VD.T.astype(np.float64) @ centered_VD)[1][
-            :, self.vectors.shape[1] - directions :
-        ]
+        if not 1 <= (frequent := len(self) if frequent is None else frequent) <= len(self):
+            raise ConfigError(f"frequent must lie in 1..{len(self)}, the number of words, not {frequent}")
+        centered_VD = self.vectors - self.vectors[:frequent].mean(axis=0, dtype=np.float64).astype(np.float32)
+        asked_FD = centered_VD[:frequent]
+        spread_DD = asked_FD.T.astype(np.float64) @ asked_FD
+        common_DG = np.linalg.eigh(spread_DD)[1][:, self.vectors.shape[1] - directions :]  # the largest are the last
         return replace(self, vectors=centered_VD - (centered_VD @ common_DG) @ common_DG.T)
 
 

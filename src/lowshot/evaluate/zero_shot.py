@@ -129,7 +129,7 @@ def zero_shot(
     most = min(int(may_C.sum()), world.classes // 2 - 1)
     if not 2 <= unseen <= most or splits < 1:
         raise ConfigError(
-            f"{unseen} unseen classes of {world.classes} and {splits} splits: at least one split is needed, and 2..{most} unseen"
+            f"{unseen} unseen classes of {world.classes} in {splits} splits: 2..{most} classes can be, in one split or more"
         )
     if np.bincount(world.labels).max() < 3:
         raise ClassTooSmall("no class has three items: seen classes need some to learn from and some to be asked")
@@ -361,7 +361,7 @@ def _play(recognizer: ZeroShot, world: _World, unseen_C: Mask, held_N: Mask) -> 
 
 def _held(labels_N: Ints) -> Mask:
     """One of five items of each class, and none of a class that has but one."""
-    return places_in_class(labels_N) % _HELD == 1
+    return np.asarray(places_in_class(labels_N) % _HELD == 1)
 
 
 def _by_class(right_N: Mask, labels_N: Ints) -> Doubles:
@@ -384,4 +384,8 @@ def _drawn(of: Ints, number: int, classes: int, rng: np.random.Generator) -> Mas
 
 
 def _among(among: Sequence[int] | None, classes: int) -> Mask:
-    return np.isin(np.arange(classes), np.arange(classes) if among is None else np.asarray(among))
+    """The classes that may be left out."""
+    marked = np.full(classes, among is None)
+    if among is not None:
+        marked[np.asarray(among)] = True
+    return marked

@@ -101,7 +101,8 @@ class ZeroShot(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The label whose code fits best, (Q,)."""
-        return np.asarray(self.classes_[self.scores(X).argmax(axis=1)])
+        best_Q = self.scores(X).argmax(axis=1)
+        return np.asarray(self.classes_[best_Q])
 
     def _check_settings(self) -> None:
         if not np.isfinite(self.seen_penalty):

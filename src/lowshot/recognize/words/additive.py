@@ -27,7 +27,7 @@ class Additive(WordLearner):
         [0.38, 0.33]
     """
 
-    def __init__(self, vectors: WordVectors, a: float = 3e-5) -> None:
+    def __init__(self, vectors: WordVectors, a: float = 1e-4) -> None:
         if not a > 0:
             raise ConfigError(f"a must be above 0, not {a}")
         self.vectors, self.a = vectors, a

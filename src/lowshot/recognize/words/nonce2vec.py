@@ -24,7 +24,7 @@ class Nonce2Vec(WordLearner):
 
     The paper's skip-gram model has vectors of its own for the words to be predicted. Published vectors are often, as GloVe's
     are, the sum of both kinds, so here a word's one vector serves for both; they are longer than the paper's, and its rate
-    of 1 is too high for them.
+    of 1 is far too high for them.
 
     Args:
         vectors: the known words.
@@ -39,11 +39,11 @@ class Nonce2Vec(WordLearner):
     def __init__(
         self,
         vectors: WordVectors,
-        rate: float = 0.3,
+        rate: float = 0.03,
         decay: float = 70.0,
         window: int = 15,
         negatives: int = 3,
-        a: float = 3e-5,
+        a: float = 1e-4,
         seed: int = 0,
     ) -> None:
         if not (rate > 0 and decay > 0 and window >= 1 and negatives >= 1):
