@@ -2,10 +2,10 @@
 
     python benchmarks/words.py [settings] [nonces] [chimeras]
 
-Needs ``pip install 'lowshot[words]'``, the sets nonce2vec, clinc150 and banking77 in $LOWSHOT_DATA, and WordNet. Two of the ways
-learn from WordNet's definitions and examples first: nothing of the 299 words that the nonces ask for. Settings were chosen on other
-words (``settings`` shows how they do): definitions by 500 of WordNet's nouns and their own definitions, uses by the words of MEN,
-in sentences of CLINC150 and BANKING77, against what people say of them and other words.
+Needs ``pip install 'lowshot[words]'``, the sets nonce2vec, clinc150 and banking77 in $LOWSHOT_DATA, and WordNet. Two of
+the ways learn from WordNet's definitions and examples first: nothing of the 299 words that the nonces ask for. Settings were
+chosen on other words, ``settings`` shows how they do: definitions by 500 of WordNet's nouns and their own definitions, uses by
+the words of MEN, in sentences of CLINC150 and BANKING77, against what people say of them and other words.
 """
 
 from __future__ import annotations
@@ -43,6 +43,14 @@ TITLES = {
     "a-la-carte": "A La Carte, its map learned from WordNet",
     "lampinen-mcclelland": "Lampinen & McClelland, a log-bilinear model of WordNet's text",
 }
+CHANGES: list[tuple[str, str, float | None]] = [
+    *(("additive", "frequent", number) for number in (1000, 10_000, None)),
+    *(("additive", "directions", number) for number in (0, 1, 2, 3, 5)),
+    *(("additive", "a", a) for a in (1e-3, 1e-4, 1e-5)),
+    *(("nonce2vec", "rate", rate) for rate in (1.0, 0.3, 0.1, 0.03)),
+    *(("a-la-carte", "least", number) for number in (1, 5, 20)),
+    *(("lampinen-mcclelland", "steps", number) for number in (10, 30, 100)),
+]
 NOUNS, FEWEST = 500, 6  # words asked for to choose settings; sentences or pairs of each word of MEN
 
 
@@ -107,31 +115,15 @@ def settings() -> None:
     """How other settings do on the words that they were chosen on; prints only."""
     vectors, known = load_vectors(), entries()
     asked, trials = nouns(vectors, known), of_men(vectors)
-    without = {each.word for each in asked + sets.definitions()} | {
-        word for pair in sets.similarities() for word in pair[:2]
-    }
-    for changed in (
-        {"frequent": 1000},
-        {"frequent": 10_000},
-        {"frequent": None},
-        *({"directions": number} for number in (0, 1, 2, 3, 5)),
-        *({"a": a} for a in (1e-3, 1e-4, 1e-5)),
-        *({"rate": rate} for rate in (1.0, 0.3, 0.1, 0.03)),
-        *({"least": least} for least in (1, 5, 20)),
-        *({"steps": steps} for steps in (10, 30, 100)),
-    ):
-        for name in (
-            ["nonce2vec"] * ("rate" in changed)
-            or ["a-la-carte"] * ("least" in changed)
-            or (["lampinen-mcclelland"] if "steps" in changed else ["additive"])
-        ):
-            chosen = {told: replace(each, **changed) for told, each in SETTINGS.items()}
-            by_definition, by_uses = (
-                learner_named(name, vectors, text(known), without=without, settings=each) for each in chosen.values()
-            )
-            print(
-                name, changed, score_nonces(by_definition, asked), score_chimeras(by_uses, trials), sep="; ", flush=True
-            )
+    without = {each.word for each in asked + sets.definitions()}
+    without |= {word for one, other, _ in sets.similarities() for word in (one, other)}
+    for name, setting, value in CHANGES:
+        by_definition, by_uses = (
+            learner_named(name, vectors, text(known), without=without, settings=replace(each, **{setting: value}))
+            for each in SETTINGS.values()
+        )
+        found = score_nonces(by_definition, asked), score_chimeras(by_uses, trials)
+        print(f"{name}, {setting} {value}", *found, sep="\n    ", flush=True)
 
 
 def nouns(vectors: WordVectors, known: list[Entry]) -> list[Definition]:

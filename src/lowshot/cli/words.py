@@ -26,6 +26,8 @@ def measure_words(data: str, given: dict[str, Any]) -> Report:
     if data not in SETS:
         raise DataError(f"no set of new words {data!r}: choose one of {', '.join(SETS)}")
     method = given["method"] or NAMES[0]
+    if method not in NAMES:
+        raise ConfigError(f"no way of learning words {method!r}: choose one of {', '.join(NAMES)}")
     vectors = load_vectors()
     text = [line for entry in entries() for line in entry.lines] if method in OF_TEXT else ()
     if data == "nonces":
