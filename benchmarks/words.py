@@ -4,8 +4,8 @@
 
 Needs ``pip install 'lowshot[words]'``, the sets nonce2vec, clinc150 and banking77 in $LOWSHOT_DATA, and WordNet. Two of
 the ways learn from WordNet's definitions and examples first: nothing of the 299 words that the nonces ask for. Settings were
-chosen on other words, ``settings`` shows how they do: definitions by 500 of WordNet's nouns and their own definitions, uses by
-the words of MEN, in sentences of CLINC150 and BANKING77, against what people say of them and other words.
+chosen on other words, ``settings`` shows how they do: definitions by 500 of WordNet's nouns and their own definitions, uses
+by the words of MEN, in sentences of CLINC150 and BANKING77, against what people say of them and other words.
 """
 
 from __future__ import annotations
