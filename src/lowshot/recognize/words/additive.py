@@ -23,8 +23,9 @@ class Additive(WordLearner):
 
     Example:
         >>> known = WordVectors(("the", "furry", "pet", "rock"), [[9, 9], [1, 0], [1, 1], [0, -1]])
-        >>> Additive(known, a=0.01).learn([known.read("a ___ is the furry pet")]).round(2).tolist()
-        [0.38, 0.33]
+        >>> vector = Additive(known, a=0.01).learn([known.read("a ___ is the furry pet")])
+        >>> [round(float(number), 2) for number in vector]
+        [0.34, 0.31]
     """
 
     def __init__(self, vectors: WordVectors, a: float = 1e-4) -> None:
