@@ -40,8 +40,8 @@ class Settings:
     """
 
     directions: int = 2
-    frequent: int | None = None
-    a: float = 1e-4
+    frequent: int | None = 100_000
+    a: float = 3e-5
     rate: float = 0.03
     least: int = 5
     steps: int = 30
@@ -51,7 +51,10 @@ class Settings:
         return vectors.without_common(self.directions, self.frequent and min(self.frequent, len(vectors)))
 
 
-SETTINGS: dict[Told, Settings] = {"definition": Settings(frequent=1000, least=1), "uses": Settings()}
+SETTINGS: dict[Told, Settings] = {
+    "definition": Settings(directions=4, frequent=300, a=3e-4, least=1),
+    "uses": Settings(),
+}
 
 
 @dataclass(frozen=True)
