@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from lowshot import load
+from lowshot.data.word_vectors import WordVectors
 from lowshot.encoder import Encoder
 
 Run = Callable[..., "object"]
@@ -130,6 +131,13 @@ def test_enrolling_a_named_set(lowshot: Run, tmp_path: Path) -> None:
         (["evaluate", "characters", "omniglot:backgrund"], "backgrund"),
         (["evaluate", "characters", "digits", "--pairs", "5"], "--pairs"),
         (["evaluate", "characters", "omniglot", "--protocol", "lake", "--ways", "5"], "--ways"),
+        (["evaluate", "characters", "digits", "--method", "dap"], "--method"),
+        (["evaluate", "characters", "digits", "--protocol", "zero-shot"], "describes the classes"),
+        (["evaluate", "characters", "digits", "--protocol", "zero-shot", "--method", "sae"], "semantic-codes"),
+        (["evaluate", "words", "digits"], "nonces, chimeras"),
+        (["evaluate", "words", "nonces", "--ways", "5"], "--ways"),
+        (["evaluate", "words", "nonces", "--protocol", "open"], "--protocol"),
+        (["evaluate", "words", "nonces", "--method", "dap"], "additive"),
         (["evaluate", "characters", "digits", "--protocol", "sequence", "--shots", "5"], "--shots"),
         (["evaluate", "characters", "digits", "--protocol", "semi", "--sequences", "5"], "--sequences"),
         (["evaluate", "characters", "digits", "--protocol", "semi", "--apart", "speaker"], "--apart"),
@@ -267,3 +275,30 @@ def test_demo_on_characters(lowshot: Run, data_folder: Path, tmp_path: Path) -> 
     ran = lowshot("demo", "--data", "omniglot", "--out", tmp_path / "report.html")
     assert ran.status == 0, ran.err
     assert (tmp_path / "report.html").read_text().count('class="answer ') == 200
+
+
+def test_words_and_zero_shot_are_evaluated(lowshot: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made words in a made vocabulary: what is asked for reaches the protocol."""
+    known = WordVectors(("pet", "cat", "dog", "car", "van"), np.random.default_rng(0).normal(size=(5, 8)))
+    monkeypatch.setattr("lowshot.data.word_vectors.VECTORS", {"glove": lambda: known})
+    monkeypatch.setenv("LOWSHOT_DATA", str(tmp_path))
+    (tmp_path / "nonce2vec").mkdir()
+    (tmp_path / "nonce2vec" / "nonce.definitions.299.test").write_text("cat\ta ___ is a pet dog\n", encoding="utf-8")
+    found = json.loads(lowshot("evaluate", "words", "nonces", "--method", "nonce2vec", "--json").out)
+    assert found["words"] == 1 and found["vocabulary"] == 5 and 0 < found["mrr"] <= 1
+
+
+def test_zero_shot_by_the_columns_of_a_table(lowshot: Run, tmp_path: Path) -> None:
+    digits = load("digits")
+    rows = ["path,label,loop,line,tail,open"]
+    for name in digits.classes:
+        for i, item in enumerate(digits.only(name).items[:4, ..., 0]):
+            Image.fromarray(np.asarray(item)).save(tmp_path / f"{name}{i}.png")
+            bits = ",".join(f"{int(name) >> bit & 1}" for bit in range(4))
+            rows.append(f"{name}{i}.png,{name},{bits}")
+    (tmp_path / "digits.csv").write_text("\n".join(rows), encoding="utf-8")
+    asked = ("evaluate", "characters", tmp_path / "digits.csv", "--json", "--method", "eszsl", "--protocol")
+    found = json.loads(lowshot(*asked, "zero-shot", "--unseen", "3", "--splits", "2").out)
+    assert found["unseen"] == 3 and found["splits"] == 2 and 0 <= found["accuracy"] <= 1
+    found = json.loads(lowshot(*asked, "leave-two-out", "--pairs", "6").out)
+    assert found["pairs"] == 6 and found["classes"] == 10

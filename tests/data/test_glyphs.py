@@ -11,7 +11,7 @@ from lowshot.data import ImageForm, glyphs, load
 
 @pytest.fixture(scope="module")
 def letters() -> dict[str, list[Path]]:
-    return glyphs._letters()
+    return glyphs._letters(glyphs._is_whole)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_twenty_different_dark_drawings_a_letter() -> None:
 @pytest.mark.usefixtures("few")
 def test_the_same_pixels_every_time_and_packed() -> None:
     first = load("glyphs")
-    assert (glyphs._draw(glyphs.NATIVE).items == first.items).all()
+    assert (glyphs._draw("", glyphs.NATIVE).items == first.items).all()
     assert isinstance(load("glyphs").items, np.memmap)
 
 
@@ -90,3 +90,24 @@ def test_no_distortion_keeps_the_print() -> None:
     assert np.abs(glyphs._sample(ink, place) - ink / 255).max() < 1e-3
     outside = glyphs._sample(ink, place + 3)
     assert (outside < 1e-2).all()
+
+
+def test_marked_letters_are_described_by_parts_that_tell_them_apart() -> None:
+    letters = glyphs._letters(glyphs._is_marked)
+    parts = [tuple(glyphs._parts(letter).values()) for letter in letters]
+    assert 390 < len(letters) < 420 and len(set(parts)) == len(letters)
+    assert glyphs._parts("É") == {"case": "upper", "letter": "e", "mark": "acute"}
+    assert glyphs._parts("z") == {"case": "lower", "letter": "z", "mark": "none"}
+    assert "ё" not in letters and "ǖ" not in letters and "ß" not in letters  # Cyrillic, two marks, no part
+    marks = [mark for *_, mark in parts]
+    assert min(marks.count(mark) for mark in glyphs.MARKS.values()) >= 6
+
+
+@pytest.mark.usefixtures("no_data")
+def test_marked_letters_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(glyphs, "_is_marked", lambda letter: letter in "éÉeE")
+    examples = load("glyphs:marked", ImageForm(height=42, width=42, channels=1))
+    assert examples.items.shape == (80, 42, 42, 1)
+    assert "LATIN SMALL LETTER E WITH ACUTE" in examples.classes
+    assert sorted(set(examples.attributes["mark"])) == ["acute", "none"]
+    assert sorted(examples.attributes) == ["case", "font", "letter", "mark"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lowshot.cli.arguments import DataArgument, JsonOption
+from lowshot.cli.words import WORDS, measure_words
 from lowshot.errors import ConfigError, DataError
 from lowshot.text import printable
 
@@ -30,6 +31,8 @@ class Protocol(StrEnum):
     sequence = "sequence"
     semi = "semi"
     open = "open"
+    zero_shot = "zero-shot"
+    leave_two_out = "leave-two-out"
 
 
 def train(
@@ -87,13 +90,15 @@ def train(
 
 def evaluate(
     encoder: Annotated[
-        str, typer.Argument(help="A name (see `lowshot encoders`), an encoder file, or a method's .safetensors.")
+        str,
+        typer.Argument(help="A name (see `lowshot encoders`), an encoder file, a method's .safetensors, or `words`."),
     ],
     data: DataArgument,
     protocol: Annotated[
         Protocol,
         typer.Option(
-            help="Episodes, Lake's 400 trials, same/different pairs, sequences, unlabeled items, unknown ones."
+            help="Episodes, Lake's 400 trials, same/different pairs, sequences, unlabeled items, unknown ones, classes "
+            "known by their attributes alone. (`words` learns the new words of DATA, nonces or chimeras.)"
         ),
     ] = Protocol.nway,
     ways: Annotated[
@@ -126,7 +131,9 @@ def evaluate(
             "speaker."
         ),
     ] = None,
-    pairs: Annotated[int | None, typer.Option(min=4, help="verify: pairs.  [default: 10000]")] = None,
+    pairs: Annotated[
+        int | None, typer.Option(min=1, help="verify: pairs; leave-two-out: of classes.  [default: 10000, all]")
+    ] = None,
     presentations: Annotated[
         int | None, typer.Option(min=1, help="sequence: items of each class.  [default: 10]")
     ] = None,
@@ -145,12 +152,25 @@ def evaluate(
         str | None,
         typer.Option(help="nway, open: compare so: prototype, neighbor, logistic …  [default: the encoder's way]"),
     ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="zero-shot, leave-two-out: semantic-codes, dap or eszsl; words: additive, nonce2vec, a-la-carte or "
+            "lampinen-mcclelland.  [default: the first]"
+        ),
+    ] = None,
+    unseen: Annotated[int | None, typer.Option(min=2, help="zero-shot: unseen classes.  [default: 10]")] = None,
+    splits: Annotated[
+        int | None, typer.Option(min=1, help="zero-shot: how often they are drawn.  [default: 20]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of what is drawn; not for lake.  [default: 0]")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure an encoder on classes it has not seen."""
     from lowshot import evaluate as room
     from lowshot.data import load
+    from lowshot.recognize.zero_shot_named import NAMES as ZERO_SHOT
+    from lowshot.recognize.zero_shot_named import zero_shot_named
 
     numbers = None if shots is None else _numbers(shots, several=protocol is Protocol.open)
     given: dict[str, Any] = {
@@ -162,15 +182,26 @@ def evaluate(
         "apart": apart,
         "pairs": pairs,
     }
-    given |= {"unlabeled": unlabeled, "distractors": distractors, "recognizer": recognizer, "seed": seed}
-    given |= {"presentations": presentations, "sequences": sequences, "galleries": galleries, "diagram": diagram}
+    given |= {"unlabeled": unlabeled, "distractors": distractors, "recognizer": recognizer}
+    given |= {"method": method, "unseen": unseen, "splits": splits}
+    given |= {
+        "seed": seed,
+        "presentations": presentations,
+        "sequences": sequences,
+        "galleries": galleries,
+        "diagram": diagram,
+    }
+    if encoder == WORDS:
+        report = measure_words(data, given | {"protocol": None if protocol is Protocol.nway else protocol})
+        print(json.dumps(report.as_dict(), allow_nan=False) if as_json else report)
+        return
     options = _applicable(protocol, given)
     if diagram is not None and not diagram.parent.is_dir():
         raise ConfigError(f"--diagram {diagram}: there is no folder {diagram.parent}")
     if protocol is Protocol.lake and data != "omniglot":
         raise DataError(f"Lake's trials are Omniglot's: write `lowshot evaluate {encoder} omniglot --protocol lake`")
     chosen, form = _model(encoder)
-    if protocol in (Protocol.verify, Protocol.semi, Protocol.open) and isinstance(chosen, room.Answering):
+    if protocol not in (Protocol.nway, Protocol.lake, Protocol.sequence) and isinstance(chosen, room.Answering):
         raise ConfigError(f"{encoder} gives no features to compare: choose another --protocol")
     result: Report
     match protocol:
@@ -186,9 +217,15 @@ def evaluate(
             options.pop("diagram", None)
             if isinstance(queries := options.get("queries"), str):
                 options["queries"] = load(queries, form)
-            result = report = room.open_set_of(chosen, load(data, form), **options)
+            result = open_set = room.open_set_of(chosen, load(data, form), **options)
             if diagram is not None:
-                room.write_diagram(report, diagram)
+                room.write_diagram(open_set, diagram)
+        case Protocol.zero_shot:
+            known = zero_shot_named(options.pop("method", ZERO_SHOT[0]))
+            result = room.zero_shot_of(chosen, load(data, form), known, **options)
+        case Protocol.leave_two_out:
+            known = zero_shot_named(options.pop("method", ZERO_SHOT[0]))
+            result = room.leave_two_out_of(chosen, load(data, form), known, **options)
         case Protocol.nway:
             result = room.nway_of(chosen, load(data, form), **options)
     print(json.dumps(result.as_dict(), allow_nan=False) if as_json else result)
@@ -212,6 +249,8 @@ _OPTIONS = {
     Protocol.sequence: {"ways", "presentations", "sequences", "seed"},
     Protocol.semi: {"ways", "shots", "unlabeled", "distractors", "queries", "episodes", "within", "seed"},
     Protocol.open: {"ways", "shots", "queries", "galleries", "apart", "diagram", "recognizer", "seed"},
+    Protocol.zero_shot: {"method", "unseen", "splits", "seed"},
+    Protocol.leave_two_out: {"method", "pairs", "seed"},
 }
 
 

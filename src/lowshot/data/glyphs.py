@@ -9,7 +9,7 @@ Shape suffixes: B drawings, H and W pixels, G knots of a grid along one side.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,7 +30,18 @@ SCRIPTS = (
     *("LAO", "LATIN", "LISU", "NKO", "OGHAM", "OLD ITALIC", "TIFINAGH"),
 )
 
-VARIANTS = {"": "about 1600 letters of 15 scripts × 20 drawings, made from matplotlib's fonts (no download)"}
+MARKS = {
+    **{"\u0300": "grave", "\u0301": "acute", "\u0302": "circumflex", "\u0303": "tilde", "\u0304": "macron"},
+    **{"\u0306": "breve", "\u0307": "dot above", "\u0308": "diaeresis", "\u0309": "hook above", "\u030a": "ring above"},
+    **{"\u030c": "caron", "\u030f": "double grave", "\u0311": "inverted breve", "\u0323": "dot below"},
+    **{"\u0327": "cedilla", "\u0328": "ogonek", "\u032d": "circumflex below", "\u0331": "macron below"},
+}
+"""Combining characters on six basic Latin letters or more, and what they are called."""
+
+VARIANTS = {
+    "": "about 1600 letters of 15 scripts × 20 drawings, made from matplotlib's fonts (no download)",
+    "marked": "about 400 Latin letters with and without a mark × 20 drawings, described by case, base letter and mark",
+}
 
 _VERSION = 1  # of the drawing: raise it when the pixels change
 _CASES = {"Lu": "upper", "Ll": "lower", "Lo": "none"}
@@ -47,14 +58,19 @@ def load(variant: str, form: ImageForm | None = None) -> Examples:
     Cyrillic A) the first is kept. Attributes: ``script`` (``Greek``), ``case`` (``upper``, ``lower``, ``none``) and
     ``font``. 105×105 with one channel unless ``form`` asks for other pixels. The same versions of matplotlib and Pillow
     give the same drawings.
+
+    ``marked`` are letters to be told by their parts: the basic Latin ones, bare or with one of :data:`MARKS` (``LATIN SMALL
+    LETTER E WITH ACUTE``). Attributes: ``case``, ``letter`` (``e``), ``mark`` (``acute``, ``none``) and ``font``. The first
+    three tell a class from all others.
     """
     form = form or NATIVE
-    made_by = f"{_VERSION} matplotlib {version('matplotlib')} pillow {version('pillow')}"
-    return packed(f"glyphs {made_by} {form.model_dump_json()}", lambda: _draw(form))
+    made_by = f"{variant}{_VERSION} matplotlib {version('matplotlib')} pillow {version('pillow')}"
+    return packed(f"glyphs {made_by} {form.model_dump_json()}", lambda: _draw(variant, form))
 
 
-def _draw(form: ImageForm) -> Examples:
-    letters = _letters()
+def _draw(variant: str, form: ImageForm) -> Examples:
+    chosen, described = (_is_marked, _parts) if variant == "marked" else (_is_whole, _kind)
+    letters = _letters(chosen)
     drawn = [(letter, fonts[i % len(fonts)]) for letter, fonts in letters.items() for i in range(DRAWINGS)]
     rng = np.random.default_rng(0)
     chunks = (drawn[start : start + _CHUNK] for start in range(0, len(drawn), _CHUNK))
@@ -66,15 +82,14 @@ def _draw(form: ImageForm) -> Examples:
         classes=tuple(names[::DRAWINGS]),
         names=tuple(f"{name} {i % DRAWINGS + 1:02d}" for i, name in enumerate(names)),
         attributes={
-            "script": np.array([_script(letter).title() for letter, _ in drawn]),
-            "case": np.array([_CASES[unicodedata.category(letter)] for letter, _ in drawn]),
+            **{key: np.array([described(letter)[key] for letter, _ in drawn]) for key in described("a")},
             "font": np.array([font.stem for _, font in drawn]),
         },
     )
 
 
-def _letters() -> dict[str, list[Path]]:
-    """Each letter with the fonts that have it, in the order of Unicode."""
+def _letters(chosen: Callable[[str], bool]) -> dict[str, list[Path]]:
+    """Each letter of those chosen with the fonts that have it, in the order of Unicode; of letters alike the first."""
     import matplotlib
     from matplotlib.ft2font import FT2Font
 
@@ -85,10 +100,32 @@ def _letters() -> dict[str, list[Path]]:
             fonts.setdefault(chr(code), []).append(file)
     first_alike: dict[bytes, str] = {}
     for letter in sorted(fonts):
-        if _script(letter) and unicodedata.category(letter) in _CASES and not unicodedata.decomposition(letter):
+        if chosen(letter):
             first_alike.setdefault(_print(letter, fonts[letter][0]).tobytes(), letter)
     first_alike.pop(bytes(_SIDE * _SIDE), None)  # letters without ink
     return {letter: fonts[letter] for letter in first_alike.values()}
+
+
+def _is_whole(letter: str) -> bool:
+    """Whether it is of one of our scripts, and not composed of others."""
+    known = _script(letter) and unicodedata.category(letter) in _CASES
+    return bool(known) and not unicodedata.decomposition(letter)
+
+
+def _is_marked(letter: str) -> bool:
+    """Whether it is a basic Latin letter, bare or with one of our marks."""
+    base, *marks = list(unicodedata.normalize("NFD", letter))
+    return base.isascii() and base.isalpha() and (not marks or (len(marks) == 1 and marks[0] in MARKS))
+
+
+def _kind(letter: str) -> dict[str, str]:
+    return {"script": _script(letter).title(), "case": _CASES[unicodedata.category(letter)]}
+
+
+def _parts(letter: str) -> dict[str, str]:
+    base, *marks = list(unicodedata.normalize("NFD", letter))
+    case = _CASES[unicodedata.category(letter)]
+    return {"case": case, "letter": base.lower(), "mark": MARKS[marks[0]] if marks else "none"}
 
 
 def _script(letter: str) -> str:

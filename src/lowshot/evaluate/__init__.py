@@ -11,20 +11,37 @@ from lowshot.evaluate.open_set import OpenSetReport, OpenSetResult, asked_set, o
 from lowshot.evaluate.semi import SemiResult, semi, semi_of
 from lowshot.evaluate.sequences import SequentialResult, sequential, sequential_of
 from lowshot.evaluate.verify import VerifyResult, verify, verify_of
+from lowshot.evaluate.words import ChimerasResult, NoncesResult, chimeras, nonces
+from lowshot.evaluate.zero_shot import (
+    LeaveTwoOutResult,
+    ZeroShotResult,
+    leave_two_out,
+    leave_two_out_of,
+    zero_shot,
+    zero_shot_of,
+)
 
 __all__ = [
     "Answering",
+    "ChimerasResult",
     "EpisodeScores",
     "LakeResult",
+    "LeaveTwoOutResult",
     "NWayResult",
+    "NoncesResult",
     "OpenSetReport",
     "OpenSetResult",
     "SemiResult",
     "SequentialResult",
     "VerifyResult",
+    "ZeroShotResult",
     "asked_set",
+    "chimeras",
     "lake",
     "lake_of",
+    "leave_two_out",
+    "leave_two_out_of",
+    "nonces",
     "nway",
     "nway_of",
     "open_set",
@@ -39,4 +56,6 @@ __all__ = [
     "verify",
     "verify_of",
     "write_diagram",
+    "zero_shot",
+    "zero_shot_of",
 ]
