@@ -45,7 +45,7 @@ def make(tmp_path: Path, model: Path) -> Callable[..., Edge]:
 
 @pytest.fixture
 def served(make: Callable[..., Edge]) -> Callable[..., Any]:
-    """Asks an application in this process: ``with served(**settings) as client``."""
+    """Gives a client of an application in this process, as a context; settings can be given."""
 
     @contextmanager
     def serve(**settings: Any) -> Iterator[TestClient]:
@@ -79,7 +79,7 @@ class Running:
 
 @pytest.fixture
 def running(tmp_path: Path, model: Path) -> Callable[..., Any]:
-    """Starts ``lowshot serve`` and waits until it is ready: ``with running("--workers", 2) as service``."""
+    """Starts ``lowshot serve`` with options, as a context, and waits until it is ready."""
 
     @contextmanager
     def run(*options: object, gallery: object = tmp_path / "my.gallery") -> Iterator[Running]:
