@@ -19,7 +19,7 @@ import pytest
 from asking import drawing, files
 
 from lowshot import Client, Gallery
-from lowshot.errors import LowshotError, NotEnrolled, ServiceError
+from lowshot.errors import LowshotError, ServiceError
 
 Run = Callable[..., Any]
 
@@ -219,11 +219,6 @@ def test_a_service_that_is_not_there() -> None:
         port = closed.getsockname()[1]
     with pytest.raises(ServiceError, match="running"), Client(f"http://127.0.0.1:{port}", timeout=2) as client:
         client.classes()
-
-
-def test_what_is_not_enrolled(running: Run) -> None:
-    with running() as service, Client(service.url) as client, pytest.raises(NotEnrolled):
-        client.examples("nothing")
 
 
 def _workers(pid: int) -> list[int]:
