@@ -200,6 +200,20 @@ def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, model: Path, 
             assert "--port" in said
 
 
+def test_the_demo_opens_a_page_on_some_classes(tmp_path: Path, fails: Callable[..., str]) -> None:
+    assert "--no-browser" in fails("demo", "--no-browser")
+    assert "--out" in fails("demo", "--serve", "--out", tmp_path / "x.html")
+    command = [sys.executable, "-m", "lowshot", "demo", "--serve", "--no-browser", "--data", "digits"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as demo:
+        assert demo.stdout is not None
+        said = demo.stdout.readline()
+        with Client(said.split()[5]) as client:
+            assert set(client.classes().values()) == {1} and len(client.classes()) == 5
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(20) == 0
+    assert not list(tmp_path.iterdir())
+
+
 def test_importing_lowshot_brings_no_server() -> None:
     said = subprocess.run(
         [
