@@ -16,6 +16,9 @@ from asking import drawing, files, problem
 from PIL import Image
 from starlette.testclient import TestClient
 
+from lowshot.serve.bodies import read_identify
+from lowshot.serve.problems import Refused
+
 
 def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -137,3 +140,40 @@ def test_a_hostile_file_harms_no_other_request(served: Callable[..., Any]) -> No
                 pool.map(lambda content: client.post("/v1/identify", files=files(content)).status_code, contents)
             )
         assert found == [422, 200] * 20
+
+
+_SIZE = 4 << 20
+_MANY = b",".join(b'"%x":0' % number for number in range(_SIZE // 10))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"items":[' + b"{}," * (_SIZE // 3) + b"{}]}",
+        b'{"items":[{"data":""}],' + _MANY + b"}",
+        b'{"items":[{"data":"","attributes":{' + _MANY + b"}}]}",
+        b'{"items":[{"data":""}],"where":{"a":[' + b"0," * (_SIZE // 2) + b"0]}}",
+    ],
+    ids=["items", "keys", "attributes", "values"],
+)
+def test_json_of_millions_of_mistakes(client: TestClient, body: bytes) -> None:
+    """To list them all would take gigabytes and a minute."""
+    tracemalloc.start()
+    for method, path in (("POST", "/v1/identify"), ("POST", "/v1/classes/a/examples"), ("PATCH", "/v1/classes/a")):
+        response = client.request(method, path, content=body, headers={"Content-Type": "application/json"})
+        problem(response, 413, "too-large")
+    assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("filling", [b"\r", b"\r\n", b"\r\n--", b"\r\n--c", b"-", b"\0"])
+def test_forms_that_nearly_end_all_the_time(filling: bytes) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="files"; filename="x"\r\n\r\n'
+    content = filling * (_SIZE // len(filling))
+    files, _ = read_identify("multipart/form-data; boundary=b", head + content + b"\r\n--b--\r\n", 3)
+    assert list(files.contents) == [content]
+
+
+def test_parts_of_very_many_headers() -> None:
+    with pytest.raises(Refused, match="eader"):
+        read_identify("multipart/form-data; boundary=b", b"--b\r\n" + b"a: b\r\n" * 100_000 + b"\r\n--b--", 3)

@@ -21,6 +21,7 @@ from lowshot import __version__
 from lowshot.errors import BadLabels, LowshotError
 from lowshot.gallery import Answer
 from lowshot.serve import docs, schema
+from lowshot.serve.bodies import read_renaming
 from lowshot.serve.edge import PROBLEM, Edge, faults, note, route_of
 from lowshot.serve.metrics import MEDIA_TYPE as METRICS_TYPE
 from lowshot.serve.pictures import media_type, tag, thumbnail
@@ -121,7 +122,7 @@ async def show_class(label: Label, request: Request) -> Response:
 async def rename_class(label: Label, request: Request) -> Response:
     """Give a class another label; it joins a class that has this label already."""
     async with _service(request).admitted() as held:
-        to = schema.read_renaming(await _body(request, held))
+        to = read_renaming(await _body(request, held))
         _check_label(to)
         number = await _service(request).write(lambda: _service(request).gallery.rename_class(label, to))
     return _json({"label": to, "renamed": number})

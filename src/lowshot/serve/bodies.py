@@ -22,6 +22,8 @@ Read = TypeVar("Read", bound=BaseModel)
 _MOST_FIELDS = 200  # of a form, files aside
 _LONGEST_NAME = 500  # characters
 _LARGEST_FIELD = 1 << 14  # bytes
+_MOST_HEADERS = 16  # of a part of a form
+_MOST_VALUES = 10_000  # of a JSON text
 
 
 class Item(BaseModel):
@@ -54,6 +56,14 @@ class EnrollBody(BaseModel):
     items: list[Item] = Field(min_length=1)
 
 
+class Renaming(BaseModel):
+    """The new label of a class."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str
+
+
 @dataclass(frozen=True)
 class Files:
     """Files of a request: their bytes, their names, which may be empty, and, where they were given, facts on each."""
@@ -82,14 +92,14 @@ class Question:
 class _Part:
     """One part of a form."""
 
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: list[tuple[str, str]] = field(default_factory=list)
     content: bytearray = field(default_factory=bytearray)
 
 
 def read_identify(media_type: str, body: bytes, most: int) -> tuple[Files, Question]:
     """What to identify, and how. Raises Refused or BadFiles, as :func:`read_enroll` does."""
     if _kind(media_type) == "application/json":
-        given = _validated(IdentifyBody.model_validate_json, body)
+        given = _from_json(IdentifyBody, body)
         return _decoded(given.items, most), _question(given)
     files, fields = _form(media_type, body, most)
     _know(fields, {"top", "where", "gate", "gate_recall"})
@@ -112,13 +122,18 @@ def read_enroll(media_type: str, body: bytes, most: int) -> Files:
         BadFiles: lists the items that are no base64.
     """
     if _kind(media_type) == "application/json":
-        return _decoded(_validated(EnrollBody.model_validate_json, body).items, most)
+        return _decoded(_from_json(EnrollBody, body).items, most)
     files, fields = _form(media_type, body, most)
     _know(fields, {"attributes"})
     attributes = {}
     for key, values in _pairs("attributes", fields.get("attributes", [])).items():
         attributes[key] = _one(f"attributes {key}", values)
     return Files(files.contents, files.names, [attributes] * len(files.contents))
+
+
+def read_renaming(body: bytes) -> str:
+    """The new label of a class. Raises Refused where the body is something else."""
+    return _from_json(Renaming, body).label
 
 
 def check_sizes(files: Files, most: int) -> None:
@@ -140,6 +155,16 @@ def _kind(media_type: str) -> str:
         said = f"not {printable(kind)[:100]}" if kind else "and say which as Content-Type"
         raise Refused("media-type", f"send multipart/form-data or application/json, {said}")
     return kind
+
+
+def _from_json(model: type[Read], body: bytes) -> Read:
+    """Raises Refused also where there are so many values that to say what is wrong with each would fill the memory.
+
+    Base64 has no commas, so there are hardly more of them than values, and they are counted at once.
+    """
+    if body.count(b",") > _MOST_VALUES:
+        raise Refused("too-large", f"the JSON has more than {_MOST_VALUES:,} values: send fewer items")
+    return _validated(model.model_validate_json, body)
 
 
 def _validated(validate: Callable[..., Read], given: Any) -> Read:
@@ -192,7 +217,7 @@ def _form(media_type: str, body: bytes, most: int) -> tuple[Files, dict[str, lis
     names: list[str] = []
     fields: dict[str, list[str]] = {}
     for part in _parts(media_type, body, most + _MOST_FIELDS):
-        options = parse_options_header(part.headers.get("content-disposition", ""))[1]
+        options = parse_options_header(dict(part.headers).get("content-disposition", ""))[1]
         name = options.get(b"name", b"").decode("utf-8", "replace")
         if name == "files":
             contents.append(bytes(part.content))
@@ -226,7 +251,9 @@ def _parts(media_type: str, body: bytes, most: int) -> list[_Part]:
         header[1] += data[start:end]
 
     def header_end() -> None:
-        parts[-1].headers[header[0].decode("latin-1").lower()] = header[1].decode("latin-1")
+        if len(parts[-1].headers) == _MOST_HEADERS:
+            raise Refused("malformed", f"a part of the form has more than {_MOST_HEADERS} headers")
+        parts[-1].headers.append((header[0].decode("latin-1").lower(), header[1].decode("latin-1")))
         header[:] = [b"", b""]
 
     def content(data: bytes, start: int, end: int) -> None:

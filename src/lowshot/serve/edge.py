@@ -45,7 +45,7 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(send, self.service.is_draining)
+        exchange = _Exchange(send, self.service)
         began = time.perf_counter()
         try:
             self._guard.check(scope["method"], scope["path"], dict(scope["headers"]))
@@ -86,9 +86,9 @@ def note(service: Service, error: LowshotError) -> tuple[str, str]:
 class _Exchange:
     """Sends a response on, with the headers that every one has, and remembers what it was."""
 
-    def __init__(self, send: Send, last: bool) -> None:
+    def __init__(self, send: Send, service: Service) -> None:
         self._send = send
-        self._last = last
+        self._service = service
         self.status = _GONE
         self.size = 0
 
@@ -99,7 +99,7 @@ class _Exchange:
             headers.extend(_HEADERS)
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append(_UNKEPT)
-            if self._last:
+            if self._service.is_draining:
                 headers.append((b"connection", b"close"))
         else:
             self.size += len(message.get("body", b""))
@@ -124,3 +124,6 @@ def log_to_stderr() -> None:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
+    logging.getLogger("python_multipart").setLevel(
+        logging.CRITICAL
+    )  # what it cannot read is said in the request's line

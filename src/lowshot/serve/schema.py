@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from lowshot.encoder import Card
-from lowshot.serve.bodies import EnrollBody, IdentifyBody
-from lowshot.serve.problems import MEDIA_TYPE, Refused
+from lowshot.serve.bodies import EnrollBody, IdentifyBody, Renaming
+from lowshot.serve.problems import MEDIA_TYPE
 
 
 class BadFile(BaseModel):
@@ -107,14 +107,6 @@ class Class(BaseModel):
     examples: list[Example]
 
 
-class Renaming(BaseModel):
-    """The new label."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    label: str
-
-
 class Renamed(BaseModel):
     """How many examples have another label now."""
 
@@ -204,14 +196,6 @@ def _replaced(schema: Any, old: Any, new: Any) -> Any:
     if isinstance(schema, dict):
         return {key: _replaced(value, old, new) for key, value in schema.items()}
     return [_replaced(value, old, new) for value in schema] if isinstance(schema, list) else schema
-
-
-def read_renaming(body: bytes) -> str:
-    """The new label of a class. Raises Refused where the body is something else."""
-    try:
-        return Renaming.model_validate_json(body).label
-    except ValidationError:
-        raise Refused("malformed", 'send JSON: {"label": "the new label"}') from None
 
 
 IDENTIFY = gives(Answers) | _takes(
