@@ -88,7 +88,7 @@ def measure(folder: Path, number: int, workers: int) -> dict[str, Any]:
 def rate_of_encoder(folder: Path) -> float:
     """Pictures a second, decoded already."""
     encoder = Encoder.load("characters")
-    items = read_pictures(FileSet.open(folder).pictures[:SAMPLE], encoder.card.form)
+    items = read_pictures(FileSet.open(folder).items[:SAMPLE], encoder.card.form)
     encoder.embed_support(items)
     started = time.perf_counter()
     encoder.embed_support(items)

@@ -84,7 +84,7 @@ def shelf() -> None:
     changed = run_path(str(Path(__file__).parents[1] / "examples" / "shop.py"))["changed"]
     encoder = Encoder.load("photos")
     garments, catalog = load("clothing:test").with_own_classes(), load("clothing:train", encoder.card.form)
-    queries = encoder.embed_pictures([changed(item) for item in garments.items])
+    queries = encoder.embed(encoder.read([changed(item) for item in garments.items]))
     with opened(encoder) as gallery:
         gallery.enroll_examples(garments)
         gallery.train_gate("category", catalog.with_own_classes())

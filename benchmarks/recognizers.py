@@ -53,7 +53,7 @@ def clothing(form: ImageForm) -> Examples:
     kinds = [files.names[i].split("/")[-2] for i in chosen]
     classes, labels = np.unique(kinds, return_inverse=True)
     few = _few(labels)
-    items = read_pictures([files.pictures[chosen[i]] for i in few], form)
+    items = read_pictures([files.items[chosen[i]] for i in few], form)
     return Examples(items, labels[few], tuple(classes.tolist()))
 
 

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
         with Gallery.open(Path(folder) / "shelf.gallery", encoder, create=True) as gallery:
             gallery.enroll_examples(garments.with_own_classes())
             gallery.train_gate("category", catalog.with_own_classes())
-            asked = encoder.embed_pictures([changed(item) for item in garments.items])
+            asked = encoder.embed(encoder.read([changed(item) for item in garments.items]))
             for gate in ([], ["category"]):
                 answers = gallery.identify_features(asked, top=1, gate=gate)
                 compared = np.mean([answer.compared for answer in answers])

@@ -91,7 +91,7 @@ def test_all_bad_files_are_listed_once(folder: Path) -> None:
 
 
 def test_folder_without_classes_shows_the_layout(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no pictures in class folders.*cat/1\.png"):
+    with pytest.raises(DataError, match=r"no pictures or sounds in class folders.*cat/1\.png"):
         FileSet.open(tmp_path)
     (tmp_path / "1.png").write_bytes(picture(0))
     with pytest.raises(DataError, match=r"outside any class folder, such as 1\.png.*cat/1\.png"):
@@ -270,7 +270,7 @@ def test_original_bytes(folder: Path, tmp_path: Path) -> None:
     for path in (folder, zip_of(tmp_path / "pets.zip", members), table):
         listed = FileSet.open(path)
         assert len(listed) == 4
-        assert [each.read_bytes() for each in listed.pictures] == [*members.values()]
+        assert [each.read_bytes() for each in listed.items] == [*members.values()]
         assert list(listed.labels) == LABELS
 
 

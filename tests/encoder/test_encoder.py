@@ -43,12 +43,12 @@ class TestEmbed:
     ) -> None:
         items = _items(23)
         whole = tiny_encoder.embed(items)
-        monkeypatch.setattr("lowshot.encoder.encoder._CHUNK_BYTES", 5 * 4 * 64)
+        monkeypatch.setattr("lowshot.encoder.inputs._CHUNK_BYTES", 5 * 4 * 64)
         np.testing.assert_allclose(tiny_encoder.embed(items), whole, atol=1e-6)
 
     def test_no_items_no_features(self, tiny_encoder: Encoder) -> None:
         assert tiny_encoder.embed(_items(0)).shape == (0, 16)
-        assert tiny_encoder.embed_pictures([]).shape == (0, 16)
+        assert tiny_encoder.embed(tiny_encoder.read([])).shape == (0, 16)
 
     @pytest.mark.parametrize(
         "items",
@@ -62,12 +62,12 @@ class TestEmbed:
     def test_pictures_of_any_size_are_brought_to_the_form(self, tiny_encoder: Encoder) -> None:
         item = _items(1)
         large = item[0, :, :, 0].repeat(5, axis=0).repeat(5, axis=1)
-        np.testing.assert_allclose(tiny_encoder.embed_pictures([large]), tiny_encoder.embed(item), atol=1e-6)
+        np.testing.assert_allclose(tiny_encoder.embed(tiny_encoder.read([large])), tiny_encoder.embed(item), atol=1e-6)
 
     def test_bad_pictures_are_all_listed(self, tiny_encoder: Encoder, tmp_path: Path) -> None:
         (tmp_path / "empty.png").touch()
         with pytest.raises(BadFiles, match="2 of 3") as caught:
-            tiny_encoder.embed_pictures([tmp_path / "empty.png", _items(1)[0], tmp_path / "missing.png"])
+            tiny_encoder.embed(tiny_encoder.read([tmp_path / "empty.png", _items(1)[0], tmp_path / "missing.png"]))
         assert [Path(name).name for name, _ in caught.value.problems] == ["empty.png", "missing.png"]
 
 

@@ -141,10 +141,10 @@ def test_what_is_enrolled_is_not_decoded_again(
 
     def read(pictures: list[bytes], form: Any) -> Any:
         decoded.append(pictures)
-        return read_pictures(pictures, form)
+        return read_items(pictures, form)
 
-    read_pictures = bulk.read_pictures
-    monkeypatch.setattr(bulk, "read_pictures", read)
+    read_items = bulk.read_items
+    monkeypatch.setattr(bulk, "read_items", read)
 
     def stop(done: int, _total: int) -> None:
         if done == 24:
@@ -199,7 +199,7 @@ def test_a_decoding_process_that_dies_is_an_error_and_no_end(folder: Path, encod
 
 def test_batches_are_bounded_by_bytes_too(folder: Path, tiny_encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     files = FileSet.open(folder)
-    size = files.pictures[0].stat().st_size  # type: ignore[union-attr]
+    size = files.items[0].stat().st_size  # type: ignore[union-attr]
     monkeypatch.setattr(bulk, "_BATCH_BYTES", 4 * size)
     jobs = list(bulk._jobs(files, {}, tiny_encoder.card.form, None))  # type: ignore[arg-type]
     assert sum(len(job.files) for job in jobs) == NUMBER

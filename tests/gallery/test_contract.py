@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lowshot import Encoder, Gallery
-from lowshot.errors import GalleryError, NotEnrolled
+from lowshot.errors import GalleryError
 from lowshot.gallery import moving
 from lowshot.gallery.index import Kept
 from lowshot.gallery.store import Row, Store, is_there, open_store
@@ -88,7 +88,8 @@ class TestKeeping:
                 (ids[1], "b", "1.png", {"i": "1"}),
             ]
             assert [again.original(id) for id in ids] == [b"picture 0", b"picture 1", None]
-            assert again.names([ids[0], ids[2], 77_777]) == {ids[0]: "0.png", ids[2]: ""}
+            some = again.some([ids[0], ids[2], 77_777])
+            assert {id: found.name for id, found in some.items()} == {ids[0]: "0.png", ids[2]: ""}
             rows = list(again.rows())
             assert [row.id for row in rows] == ids and [row.original for row in rows][2] is None
             np.testing.assert_array_equal([row.feature for row in rows], [_feature(i) for i in (0, 1, 9)])
@@ -134,18 +135,15 @@ class TestKeeping:
         assert store.rename_class(text, f"{text[:100]}'\"") == 1
         assert store.remove_class(f"{text[:100]}'\"") == 1
 
-    def test_one_example_and_the_oldest_of_each_class(self, store: Store) -> None:
+    def test_some_examples_and_the_oldest_of_each_class(self, store: Store) -> None:
         assert store.oldest() == {}
         first, second = store.add(_rows(2)), store.add(_rows(2, "b"))
-        assert [store.record(id) for id in first] == store.records("a")
+        assert list(store.some(first).values()) == store.records("a")
         assert store.oldest() == {"a": first[0], "b": second[0]}
         store.remove([first[0]])
         store.rename_class("b", "c")
         assert store.oldest() == {"a": first[1], "c": second[0]}
-        assert store.record(second[0]).label == "c"
-        for id in (first[0], 0, -1, 2**70):
-            with pytest.raises(NotEnrolled):
-                store.record(id)
+        assert store.some([second[0], first[0], 0, -1, 2**70]) == {second[0]: store.records("c")[0]}
 
     def test_the_same_picture_of_the_same_label_is_there_once(self, store: Store) -> None:
         bare = Row("a", "", {}, _feature(0), None)

@@ -72,7 +72,7 @@ class TestIdentify:
             gallery.enroll(list(drawings), labels)
             answers = gallery.identify(queries, top=1)
         far = _class_distances(
-            encoder.embed_pictures(queries), encoder.embed_pictures(list(drawings)), labels, compare, distance
+            encoder.embed(encoder.read(queries)), encoder.embed(encoder.read(list(drawings))), labels, compare, distance
         )
         assert [a.candidates[0].label for a in answers] == [f"class {c}" for c in far.argmin(axis=1)]
 
@@ -80,10 +80,10 @@ class TestIdentify:
         drawings, labels = _drawings(4)
         gallery.enroll(list(drawings), labels)
         queries = list(np.random.default_rng(5).integers(0, 256, (50, 8, 8)).astype(np.uint8))
-        theirs = NearestCentroid().fit(tiny_encoder.embed_pictures(list(drawings)), labels)
+        theirs = NearestCentroid().fit(tiny_encoder.embed(tiny_encoder.read(list(drawings))), labels)
         # On unit features the nearest by cosine is the nearest prototype at unit length.
         theirs.centroids_ /= np.linalg.norm(theirs.centroids_, axis=1, keepdims=True)
-        want = theirs.predict(tiny_encoder.embed_pictures(queries)).tolist()
+        want = theirs.predict(tiny_encoder.embed(tiny_encoder.read(queries))).tolist()
         assert [a.candidates[0].label for a in gallery.identify(queries)] == want
 
     def test_scores_and_the_chance_of_unknown_sum_to_one(self, gallery: Gallery) -> None:
@@ -101,7 +101,7 @@ class TestIdentify:
         drawings, labels = _drawings(0, items=8)
         ids = gallery.enroll(list(drawings), labels, names=[f"{i}.png" for i in range(len(labels))])
         answer = gallery.identify([drawings[11]])[0]
-        features = tiny_encoder.embed_pictures(list(drawings))
+        features = tiny_encoder.embed(tiny_encoder.read(list(drawings)))
         far = 1 - features @ features[11]
         nearest = [i for i in np.argsort(far) if labels[i] == labels[11]][:5]
         assert [m.id for m in answer.examples] == [ids[i] for i in nearest]
@@ -136,7 +136,8 @@ class TestIdentify:
 
     def test_the_encoders_background_makes_one_shot_unknowns_reliable(self, tmp_path: Path, tiny_model: Any) -> None:
         drawings, labels = _drawings(9, classes=80)
-        features = Encoder(tiny_model()).embed_pictures(list(drawings))
+        encoder = Encoder(tiny_model())
+        features = encoder.embed(encoder.read(list(drawings)))
         background = features, np.array([int(label.split()[1]) for label in labels])
         with Gallery.open(tmp_path / "g", Encoder(tiny_model(background=background)), create=True) as gallery:
             known, names = _drawings(0, classes=10)
@@ -293,19 +294,19 @@ class TestEnroll:
 
     def test_lists_of_unequal_length_are_refused(self, gallery: Gallery) -> None:
         drawings = list(_drawings(0)[0][:2])
-        with pytest.raises(ShapeError, match="2 pictures but 1 labels"):
+        with pytest.raises(ShapeError, match="2 items but 1 labels"):
             gallery.enroll(drawings, ["a"])
-        with pytest.raises(ShapeError, match="2 pictures but 3 names"):
+        with pytest.raises(ShapeError, match="2 items but 3 names"):
             gallery.enroll(drawings, ["a", "b"], names=["x", "y", "z"])
-        with pytest.raises(ShapeError, match="2 pictures but 1 attributes"):
+        with pytest.raises(ShapeError, match="2 items but 1 attributes"):
             gallery.enroll(drawings, ["a", "b"], attributes=[{}])
 
     def test_one_picture_alone_is_refused_and_not_taken_apart(self, gallery: Gallery) -> None:
-        with pytest.raises(GalleryError, match="list of pictures"):
+        with pytest.raises(ShapeError, match="list of items"):
             gallery.enroll("ab", ["x", "y"])
         with pytest.raises(GalleryError, match="list of labels"):
             gallery.enroll([_drawings(0)[0][0]], "x")
-        with pytest.raises(GalleryError, match="list of pictures"):
+        with pytest.raises(ShapeError, match="list of items"):
             gallery.identify(b"png")  # type: ignore[arg-type]
 
     def test_nothing_to_enroll_is_no_error(self, gallery: Gallery) -> None:

@@ -71,7 +71,7 @@ def test_labels_that_are_none_are_refused(path: Path, tiny_encoder: Encoder) -> 
         gallery.enroll(*_drawings(1))
         with pytest.raises(GalleryError, match=r"no class 'klass'.*give None"):
             gallery.calibrate(_drawings(2)[0][:1], ["klass"])
-        with pytest.raises(ShapeError, match="1 pictures but 2 labels"):
+        with pytest.raises(ShapeError, match="1 items but 2 labels"):
             gallery.calibrate(_drawings(2)[0][:1], [None, None])
         gallery._store.change({LEARNED: "{}"})
         with pytest.raises(GalleryError, match="run `lowshot gallery calibrate`"):
@@ -164,9 +164,9 @@ def test_what_cannot_be_asked(path: Path, tiny_encoder: Encoder) -> None:
     with Gallery.open(path, tiny_encoder, create=True) as gallery:
         drawings, labels = _drawings(1)
         gallery.enroll(drawings, labels, attributes=[{"color": "red"}] * 20)
-        with pytest.raises(GalleryError, match=r"an array \(8, 8\) is one picture"):
+        with pytest.raises(ShapeError, match=r"an array \(8, 8\) is one item"):
             gallery.identify(drawings[0])
-        with pytest.raises(GalleryError, match="give a list of pictures"):
+        with pytest.raises(ShapeError, match="give a list of items"):
             gallery.identify(None)  # type: ignore[arg-type]
         with pytest.raises(ConfigError, match="where must map"):
             gallery.identify(drawings[:1], where="color=red")  # type: ignore[arg-type]

@@ -233,7 +233,7 @@ def test_what_another_process_adds_is_seen_by_the_next_query(store: MilvusStore)
         for turn in range(5):
             print(f"label {turn}", file=process.stdin, flush=True)
             (id,) = map(int, process.stdout.readline().split())
-            assert store.names([id]) == {id: ""} and len(store) == turn + 1
+            assert store.some([id])[id].name == "" and len(store) == turn + 1
         process.stdin.close()
     assert process.returncode == 0
 

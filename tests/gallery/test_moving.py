@@ -283,7 +283,8 @@ class TestMigrate:
         assert moving.migrate(source, tmp_path / "new", encoders[1]) == NUMBER
         old, new = _all(source), _all(tmp_path / "new")
         assert [row[:-1] for row in new] == [row[:-1] for row in old]
-        wanted = Encoder.load(encoders[1]).embed_pictures([row[5] for row in old])
+        encoder = Encoder.load(encoders[1])
+        wanted = encoder.embed(encoder.read([row[5] for row in old]))
         found = np.array([np.frombuffer(row[-1], np.float32) for row in new])
         np.testing.assert_allclose(found, wanted, atol=1e-6)
         assert "learned" not in _facts(tmp_path / "new")
@@ -330,7 +331,7 @@ class TestNoImages:
         with Gallery.open(tmp_path / "bare") as again:  # a fact that later enrollments follow
             assert again.enroll(drawings, list("aabbb")) == ids
             assert again.enroll(drawings[:1], ["other"]) == [6]
-            with pytest.raises(GalleryError, match=r"no picture of example 1: .*features only \(--no-images\)"):
+            with pytest.raises(GalleryError, match=r"no item of example 1: .*features only \(--no-images\)"):
                 again.original(1)
             assert again.identify(drawings[2:3])[0].examples[0].id == ids[2]
         assert all(row[5] is None for row in _all(tmp_path / "bare"))
@@ -347,9 +348,9 @@ class TestNoImages:
             assert kind(file.getvalue()).digest() not in content
 
     def test_a_gallery_with_pictures_stays_one(self, source: Path) -> None:
-        with pytest.raises(GalleryError, match=r"keeps pictures: only a new gallery"):
+        with pytest.raises(GalleryError, match=r"keeps items: only a new gallery"):
             Gallery.open(source, images=False)
-        with pytest.raises(GalleryError, match=r"keeps pictures"):
+        with pytest.raises(GalleryError, match=r"keeps items"):
             Gallery.open(source, create=True, images=False)
 
 

@@ -16,7 +16,7 @@ from lowshot import Encoder, Gallery, ImageForm
 from lowshot.data import read_pictures
 from lowshot.gallery.originals import Keeping
 
-KEEPING = Keeping(images=True, key="")
+KEEPING = Keeping(items=True, modality="image", key="")
 FORMS = [ImageForm(height=9, width=7, channels=channels, fit="stretch") for channels in (1, 3)]
 
 

@@ -53,7 +53,7 @@ def test_everything_comes_back(store: SqliteStore, path: Path) -> None:
     ]
     assert [again.original(id) for id in (1, 2)] == [_picture(0), _picture(1)]
     assert again.original(3) is None
-    assert again.names([1, 3, 77]) == {1: "0.png", 3: ""}
+    assert {id: found.name for id, found in again.some([1, 3, 77]).items()} == {1: "0.png", 3: ""}
     again.close()
 
 

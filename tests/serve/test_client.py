@@ -19,10 +19,10 @@ from lowshot.errors import (
     BadLabels,
     ConfigError,
     EmptyGallery,
-    GalleryError,
     NoMatch,
     NotEnrolled,
     ServiceError,
+    ShapeError,
 )
 from lowshot.gallery.check import check
 
@@ -72,7 +72,7 @@ def test_the_same_errors(both: tuple[Client, Gallery], tmp_path: Path) -> None:
         (BadLabels, lambda asked: asked.rename_class("a", " b")),
         (ConfigError, lambda asked: asked.identify([drawing(0)], top=0)),
         (NoMatch, lambda asked: asked.identify([drawing(0)], where={"color": "blue"})),
-        (GalleryError, lambda asked: asked.identify(drawing(0))),
+        (ShapeError, lambda asked: asked.identify(drawing(0))),
     ]
     for kind, call in calls:
         messages = []
@@ -92,6 +92,15 @@ def answering(*responses: httpx.Response) -> tuple[Client, list[httpx.Request]]:
     left = iter(responses)
 
     def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/encoder":
+            card = {
+                "name": "tiny",
+                "form": {"height": 8, "width": 8, "channels": 1},
+                "mean": [0],
+                "std": [1],
+                "features": 2,
+            }
+            return httpx.Response(200, json=card | {"fingerprint": "abc", "keeps_items": True})
         asked.append(request)
         return next(left)
 

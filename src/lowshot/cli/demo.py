@@ -184,7 +184,11 @@ def _run(
         start = time.perf_counter()
         answers = [gallery.identify([picture])[0] for picture in asked]
         seconds = (time.perf_counter() - start) / len(asked)
-    return enrolled, [Shown(*each) for each in zip(contents(asked), answers, truth, strict=True)], seconds
+    return (
+        enrolled,
+        [Shown(*each) for each in zip(contents(asked, encoder.card.form), answers, truth, strict=True)],
+        seconds,
+    )
 
 
 def _print_summary(encoder: Encoder, chosen: DemoData, ways: int, shown: Sequence[Shown], seconds: float) -> None:

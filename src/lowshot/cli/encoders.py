@@ -17,7 +17,7 @@ from lowshot.errors import ConfigError, DataError
 from lowshot.text import printable
 
 if TYPE_CHECKING:
-    from lowshot.data import ImageForm
+    from lowshot.data import Form
     from lowshot.evaluate.report import Report
 
 
@@ -172,8 +172,8 @@ def evaluate(
     print(json.dumps(result.as_dict(), allow_nan=False) if as_json else result)
 
 
-def _model(name: str) -> tuple[Any, ImageForm]:
-    """The encoder or trained method of that name or file, and the images it takes."""
+def _model(name: str) -> tuple[Any, Form]:
+    """The encoder or trained method of that name or file, and the form of what it takes."""
     if name.endswith(".safetensors"):
         method = training_room("saved").load_method(Path(name))
         return method, method.form

@@ -18,7 +18,7 @@ from lowshot.text import printable
 
 if TYPE_CHECKING:
     from lowshot.data.files import FileSet
-    from lowshot.gallery import Answer, Gallery
+    from lowshot.gallery import Answer, Gallery, Match
 
 GalleryArgument = Annotated[
     str, typer.Argument(metavar="GALLERY", help="Its file, or milvus+http://host:port/collection.")
@@ -149,7 +149,7 @@ def identify(
         nearest = answer.examples[0]
         print(printable(f"{file}: {answer.label or 'unknown'}, confidence {answer.confidence:.0%}"))
         print(printable(f"    candidates: {', '.join(f'{each.label} {each.score:.0%}' for each in answer.candidates)}"))
-        print(printable(f"    decided by: example {nearest.id} of {nearest.label} ({nearest.name or 'no name'})"))
+        print(printable(f"    decided by: example {nearest.id} of {nearest.label} ({_source(nearest)})"))
         print(printable(f"    compared: with {answer.compared} classes, by {answer.recognizer}{_gated(answer)}"))
 
 
@@ -239,6 +239,33 @@ def train_gate(
 
 
 @app.command()
+def describe(
+    gallery: GalleryArgument,
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="The class.")],
+    words: Annotated[str | None, typer.Argument(metavar="[WORDS]", help="What it is, for an encoder of texts.")] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", metavar="KEY=VALUE", help="What it has; may be given several times."),
+    ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Learn from these what attributes look like; default: from the gallery."),
+    ] = None,
+) -> None:
+    """Enroll a class by what is said of it, without an example."""
+    from lowshot.data import load
+    from lowshot.gallery import Gallery
+
+    if (words is None) == (not attribute):
+        raise typer.BadParameter("describe the class: in words, or by --attribute KEY=VALUE")
+    values = dict(_pair(each, "--attribute") for each in attribute or [])
+    with Gallery.open(gallery) as opened:
+        examples = None if background is None else load(background, opened.card.form)
+        (id,) = opened.describe({label: values if words is None else words}, examples)
+        print(printable(f"described {label} as example {id}; {_held(opened)}"))
+
+
+@app.command()
 def rename(
     gallery: GalleryArgument,
     label: Annotated[str, typer.Argument(metavar="LABEL", help="The class.")],
@@ -274,17 +301,28 @@ def remove(
             print(printable(f"removed {number} examples; {_held(opened)}"))
 
 
+def _source(match: Match) -> str:
+    """Where a deciding example came from."""
+    return match.name or "no name" if match.described is None else f"described: {match.described}"
+
+
 def _gated(answer: Answer) -> str:
     return "".join(f"; {attribute} taken for {' or '.join(values)}" for attribute, values in answer.gate.items())
+
+
+def _pair(given: str, option: str) -> tuple[str, str]:
+    """``"a=x"`` as a pair."""
+    key, equals, value = given.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"{option} {given}: write key=value")
+    return key, value
 
 
 def _filters(where: Sequence[str]) -> dict[str, list[str]]:
     """``["a=x,y", "b=z"]`` as a mapping."""
     filters: dict[str, list[str]] = {}
     for each in where:
-        key, equals, values = each.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--where {each}: write key=value")
+        key, values = _pair(each, "--where")
         filters.setdefault(key, []).extend(values.split(","))
     return filters
 

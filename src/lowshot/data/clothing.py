@@ -11,7 +11,8 @@ import numpy as np
 
 from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
-from lowshot.data.images import ImageForm, read_pictures
+from lowshot.data.forms import read_items
+from lowshot.data.images import ImageForm
 from lowshot.data.locate import find_given
 from lowshot.data.pack import packed, stamp
 
@@ -46,7 +47,7 @@ def _decode(path: Path, part: str, form: ImageForm) -> Examples:
     chosen = [i for i, label in enumerate(files.labels) if label == part]
     categories, labels = np.unique([names[i].split("/")[1] for i in chosen], return_inverse=True)
     return Examples(
-        items=read_pictures([files.pictures[i] for i in chosen], form, [names[i] for i in chosen]),
+        items=read_items([files.items[i] for i in chosen], form, [names[i] for i in chosen]),
         labels=labels.astype(np.int64),
         classes=tuple(categories.tolist()),
         names=tuple(names[i] for i in chosen),

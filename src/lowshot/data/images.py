@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,22 +21,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffImageFile
 from pydantic import BaseModel, ConfigDict, Field
 
-from lowshot.errors import BadFiles, DataError
+from lowshot.data.raw import Readable, file_bytes, read_each
+from lowshot.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MAX_PIXELS = 1 << 26  # 67 million: above a phone's largest photo, below what hurts a small machine
-MAX_BYTES = 1 << 28  # of one file: 67 million RGBA pixels without any compression
-
-
-class Readable(Protocol):
-    """Anything that gives the bytes of a picture file when asked, such as a ``Path``.
-
-    Raises OSError or DataError where it cannot.
-    """
-
-    def read_bytes(self) -> bytes:
-        """The whole file."""
-
 
 Picture = str | Path | Readable | bytes | Image.Image | NDArray[Any]  # a file, its bytes, or pixels already decoded
 
@@ -49,6 +38,8 @@ class ImageForm(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    modality: ClassVar[Literal["image"]] = "image"
 
     height: int = Field(ge=1, le=4096)
     width: int = Field(ge=1, le=4096)
@@ -94,18 +85,12 @@ def read_pictures(
         [255, 0, 0, 255]
     """
     pixels = np.empty((len(pictures), *form.shape), np.uint8)
-    problems: dict[tuple[str, str], None] = {}  # a dict, since a table may name one bad file twice
-    for i, picture in enumerate(pictures):
-        try:
-            pixels[i] = _read(picture, form, most)
-        except DataError as error:
-            problems[names[i] if names is not None else shown_name(picture, i), str(error)] = None
-    if problems:
-        raise BadFiles(list(problems), of=len(pictures))
+    shown = [shown_picture(picture, i) for i, picture in enumerate(pictures)] if names is None else names
+    read_each(pictures, lambda picture: _read(picture, form, most), pixels, shown)
     return pixels
 
 
-def shown_name(picture: Picture, position: int) -> str:
+def shown_picture(picture: Picture, position: int) -> str:
     """What to call a picture in an error."""
     return str(picture) if isinstance(picture, str | Path) else f"picture {position}"
 
@@ -130,20 +115,6 @@ def _read(picture: Picture, form: ImageForm, most: int) -> NDArray[np.uint8]:
         raise
     except Exception as error:  # on damaged files Pillow's decoders raise whatever they happen to trip over
         raise DataError(f"it cannot be decoded ({error})") from None
-
-
-def file_bytes(picture: str | Path | Readable) -> bytes:
-    """The whole file. Raises DataError with the reason only, as :func:`_read` does."""
-    source = Path(picture) if isinstance(picture, str) else picture
-    try:
-        if isinstance(source, Path):
-            if not source.is_file():
-                raise DataError("it is a folder or a device" if source.exists() else "no such file")
-            if (size := source.stat().st_size) > MAX_BYTES:
-                raise DataError(f"it has {size:,} bytes, more than {MAX_BYTES:,}: shrink it")
-        return source.read_bytes()
-    except OSError as error:
-        raise DataError(error.strerror or "it cannot be read") from None
 
 
 _filters = threading.Lock()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lowshot.data.forms import Form
 from lowshot.data.images import ImageForm, read_pictures
 from lowshot.data.locate import Archive, locate
 from lowshot.data.omniglot import NATIVE, OFFICIAL
@@ -42,7 +43,7 @@ class Runs:
     answer: NDArray[np.int64]
 
 
-def load_runs(form: ImageForm | None = None) -> Runs:
+def load_runs(form: Form | None = None) -> Runs:
     """The 20 runs, 105×105 with one channel unless ``form`` asks for other pixels.
 
     Raises:
@@ -56,6 +57,8 @@ def load_runs(form: ImageForm | None = None) -> Runs:
     """
     path = locate(ARCHIVE)
     form = form or NATIVE
+    if not isinstance(form, ImageForm):
+        raise DataError(f"Lake's runs are images, but {form.modality}s are wanted")
     try:
         with zipfile.ZipFile(path) as archive:
             tables = [archive.read(f"run{run:02d}/class_labels.txt").decode().split() for run in range(1, _RUNS + 1)]

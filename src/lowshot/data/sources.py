@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from lowshot.data import clothing, digits, files, glyphs, lfw, neu_cls, omniglot
 from lowshot.data.examples import Examples
+from lowshot.data.forms import Form, Modality
 from lowshot.data.images import ImageForm
+from lowshot.data.sounds import SoundForm
 from lowshot.errors import DataError
 
 if TYPE_CHECKING:
     from lowshot.data.files import FileSet
 
-Loader = Callable[[str, ImageForm | None], Examples]
+Loader = Callable[[str, Any], Examples]  # of a variant, in a form of the source's modality or None for its own
 
 
 @dataclass(frozen=True)
 class Source:
-    """A named data set: its loader and its variants, each with a line on what it is."""
+    """A named data set: its loader, its variants, each with a line on what it is, and what its items are."""
 
     load: Loader
     variants: dict[str, str]
+    modality: Modality = "image"
 
 
 SOURCES = {
@@ -46,12 +49,13 @@ def datasets() -> dict[str, str]:
     }
 
 
-def load(spec: str | Path, form: ImageForm | None = None) -> Examples:
+def load(spec: str | Path, form: Form | None = None) -> Examples:
     """Load examples.
 
     Args:
         spec: a named set (``omniglot:background``, see :func:`datasets`), a folder of class folders, a zip of one, or a
-            CSV table with the columns ``path,label`` and any attributes. A name wins over a folder that is called the
+            CSV table with the columns ``path,label`` or ``text,label`` and any attributes.
+            A name wins over a folder that is called the
             same: write ``./digits`` for the folder. What exists as it is written is taken as it is, whatever signs are
             in it. Otherwise a plus sign merges, a question mark adds filters, joined by ``&``:
 
@@ -63,7 +67,7 @@ def load(spec: str | Path, form: ImageForm | None = None) -> Examples:
               is shuffled once and for all: ``0:0.8`` and ``0.8:1`` never share a class;
             - ``digits+my%2Bfolder?color=a%2Cb``: where a path or a value has such a sign itself, ``%2B`` stands for the
               plus, ``%3F`` for the question mark, ``%26`` for ``&``, ``%2C`` for the comma and ``%25`` for ``%``.
-        form: pixels wanted; None for the set's own, and in a merger for those of the first set.
+        form: pixels or samples wanted; None for the set's own, and in a merger for those of the first set.
 
     Raises:
         DataNotFound: a named set is in none of the places searched.
@@ -83,14 +87,14 @@ def load(spec: str | Path, form: ImageForm | None = None) -> Examples:
 
 
 def find_files(spec: str) -> FileSet | None:
-    """The picture files that ``spec`` is the plain path of; None where it is a name, or has filters."""
+    """The files that ``spec`` is the plain path of; None where it is a name, or has filters."""
     from lowshot.data.files import FileSet
 
     named = spec.partition(":")[0] in SOURCES
     return FileSet.open(spec) if not named and _exists(spec) else None
 
 
-def _load_filtered(text: str, form: ImageForm | None) -> Examples:
+def _load_filtered(text: str, form: Form | None) -> Examples:
     name, _, filters = text.partition("?")
     examples = _load_one(name if _exists(name) else unquote(name), form)
     for condition in filter(None, filters.split("&")):
@@ -118,12 +122,17 @@ def _filter(examples: Examples, key: str, value: str) -> Examples:
     return chosen(**{unquote(key.removesuffix("!")): [unquote(each) for each in value.split(",")]})
 
 
-def _form_of(examples: Examples) -> ImageForm:
-    height, width, channels = examples.items.shape[1:]
-    return ImageForm(height=height, width=width, channels=channels)
+def _form_of(examples: Examples) -> Form | None:
+    """What others must be brought to, to be merged with these."""
+    if examples.items.ndim == 4:
+        height, width, channels = examples.items.shape[1:]
+        return ImageForm(height=height, width=width, channels=channels)
+    default = SoundForm()  # of every set of sounds, where no other form was asked for
+    seconds = examples.items.shape[1] / default.rate if examples.items.ndim == 2 else 0
+    return SoundForm(seconds=seconds) if seconds else None
 
 
-def _load_one(spec: str | Path, form: ImageForm | None) -> Examples:
+def _load_one(spec: str | Path, form: Form | None) -> Examples:
     head, _, variant = str(spec).partition(":")
     if isinstance(spec, str) and head in SOURCES:
         return _load_named(head, variant, form)
@@ -132,11 +141,13 @@ def _load_one(spec: str | Path, form: ImageForm | None) -> Examples:
     return files.load(Path(spec).expanduser(), form)
 
 
-def _load_named(name: str, variant: str, form: ImageForm | None) -> Examples:
+def _load_named(name: str, variant: str, form: Form | None) -> Examples:
     source = SOURCES[name]
     if variant not in source.variants:
         known = ", ".join(f"{name}:{each}" if each else name for each in source.variants)
         raise DataError(f"{name} has no part {variant!r}; there are: {known}")
+    if form is not None and form.modality != source.modality:
+        raise DataError(f"{name} is a set of {source.modality}s, but {form.modality}s are wanted")
     return source.load(variant, form)
 
 

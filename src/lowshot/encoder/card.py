@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lowshot.data.images import ImageForm
+from lowshot.data import Form, Modality
 from lowshot.encoder.views import Views
 
 Distance = Literal["euclidean", "cosine", "l1"]
@@ -15,12 +15,17 @@ Distance = Literal["euclidean", "cosine", "l1"]
 class Card(BaseModel):
     """Travels inside the ``.onnx`` file, as JSON in its metadata.
 
-    A model with a card takes ``float32`` (n, channels, height, width), each pixel scaled to ``(pixel - mean) / std``,
-    and gives ``float32`` (n, features).
+    A model with a card gives ``float32`` (n, features). It takes, by modality:
+
+    - images: ``float32`` (n, channels, height, width), each pixel scaled to ``(pixel - mean) / std``;
+    - sounds: ``float32`` (n, samples), each sample scaled in the same way;
+    - texts: ``int64`` (n, tokens) of each of ``input_ids``, ``attention_mask`` and ``token_type_ids`` that it has as an
+      input, as the tokenizer says that the encoder file carries.
 
     Attributes:
-        form: pixels expected; every picture is brought to it.
-        mean, std: scaling of pixel values 0–255, one number a channel (``mean=255, std=-255`` makes ink 1, paper 0).
+        form: pixels, samples or texts expected; every item is brought to it. It also says the modality.
+        mean, std: scaling of pixel values 0–255, one number a channel (``mean=255, std=-255`` makes ink 1, paper 0), or of
+            samples from -32768 to 32767; none for texts.
         features: length of a feature vector.
         distance: how two features are compared: ``euclidean`` (squared), ``cosine`` (features are of unit length) or
             ``l1``.
@@ -36,10 +41,10 @@ class Card(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    modality: Literal["image"] = "image"
-    form: ImageForm
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    modality: Modality = "image"
+    form: Form
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
     features: int = Field(ge=1)
     distance: Distance = "cosine"
     negative: int = Field(default=0, ge=0)
@@ -55,9 +60,14 @@ class Card(BaseModel):
 
     @model_validator(mode="after")
     def _agree(self) -> Card:
+        if self.modality != self.form.modality:
+            raise ValueError(f"the form is of {self.form.modality}s, but the modality says {self.modality}")
+        channels = {"image": getattr(self.form, "channels", 0), "sound": 1, "text": 0}[self.modality]
         for what, values in {"mean": self.mean, "std": self.std}.items():
-            if len(values) != self.form.channels:
-                raise ValueError(f"{what} needs {self.form.channels} numbers, one a channel, not {len(values)}")
+            if len(values) != channels:
+                raise ValueError(f"{what} needs {channels} numbers, one a channel, not {len(values)}")
+        if self.views != "none" and self.modality != "image":
+            raise ValueError(f"views {self.views!r} are of images, not of {self.modality}s")
         if 0 in self.std:
             raise ValueError("std must not be 0")
         if self.negative and (self.distance != "l1" or self.negative > self.features):

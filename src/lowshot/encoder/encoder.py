@@ -1,4 +1,4 @@
-"""A trained encoder file: pictures in, features out. ONNX Runtime only; loading runs no code of the file's author."""
+"""A trained encoder file: items in, features out. ONNX Runtime only; loading runs no code of the file's author."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from lowshot.data.images import Picture, read_pictures
+from lowshot.data.forms import Item, Packed, blank, check_packed, read_items
 from lowshot.encoder import onnx_file
 from lowshot.encoder.card import Card
+from lowshot.encoder.inputs import TOKENIZER, chunk, feeder
 from lowshot.encoder.views import Views, views
 from lowshot.errors import EncoderError, ShapeError
 
 Features = NDArray[np.float32]
 
 _CARD, _BACKGROUND = "lowshot.card", "lowshot.background"
-_CHUNK_BYTES = 4 << 20  # items turned to float32 at once: small enough to stay in cache
 _ENROLLED = 64  # items whose views are in memory at once
 
 
@@ -33,7 +33,8 @@ class Encoder:
 
     Attributes:
         card: what the model expects and where it comes from, see :class:`Card`.
-        fingerprint: SHA-256 of the graph, its weights and the card's input scaling: equal fingerprints, equal features.
+        fingerprint: SHA-256 of the graph, its weights, and how its input is scaled or cut into pieces of words: equal
+            fingerprints, equal features.
 
     Example:
         >>> import numpy as np
@@ -58,13 +59,15 @@ class Encoder:
             ) from None
         self._background = metadata.get(_BACKGROUND)
         scaling = self.card.model_dump_json(include={"form", "mean", "std", "distance", "negative"})
-        self.fingerprint = onnx_file.digest(graph, scaling.encode())
+        pieces = [metadata[TOKENIZER].encode()] if TOKENIZER in metadata else []
+        self.fingerprint = onnx_file.digest(graph, scaling.encode(), *pieces)
         self._session = _session(graph)
-        self._input = self._session.get_inputs()[0].name
+        self._feed = feeder(self.card, [each.name for each in self._session.get_inputs()], metadata)
         self._check_output()
 
     def __repr__(self) -> str:
-        return f"Encoder({self.card.name!r}, {'×'.join(map(str, self.card.form.shape))} → {self.card.features})"
+        size = "×".join(map(str, self.card.form.shape)) or self.card.modality
+        return f"Encoder({self.card.name!r}, {size} → {self.card.features})"
 
     @classmethod
     def load(cls, name_or_file: str | Path) -> Encoder:
@@ -84,23 +87,27 @@ class Encoder:
         except EncoderError as error:
             raise EncoderError(f"{path}: {error}") from None
 
-    def embed(self, items: NDArray[np.uint8]) -> Features:
-        """Features (n, features) of packed items (n, height, width, channels).
+    def read(self, items: Sequence[Item], names: Sequence[str] | None = None) -> Packed:
+        """Items as they come (files, their bytes, arrays of any size, texts), packed in the card's form.
 
+        Raises BadFiles, which lists every item that cannot be read, under its name where ``names`` gives one.
+        """
+        return read_items(items, self.card.form, names)
+
+    def embed(self, items: Packed) -> Features:
+        """Features (n, features) of packed items.
+
+        They are ``uint8`` (n, height, width, channels), ``int16`` (n, samples) or strings (n,), as :meth:`read` gives them.
         Raises ShapeError where the items are not of the card's form.
         """
-        if items.shape[1:] != self.card.form.shape or items.dtype != np.uint8:
-            raise ShapeError(
-                f"encoder {self.card.name!r} takes uint8 (n, {', '.join(map(str, self.card.form.shape))}), not "
-                f"{items.dtype} {items.shape}: load the data with form=encoder.card.form"
-            )
+        check_packed(items, self.card.form, f"encoder {self.card.name!r}")
         features = np.empty((len(items), self.card.features), np.float32)
-        step = max(1, _CHUNK_BYTES // (4 * int(np.prod(items.shape[1:]))))
+        step = chunk(self.card)
         for start in range(0, len(items), step):
             features[start : start + step] = self._run(items[start : start + step])
         return features
 
-    def embed_support(self, items: NDArray[np.uint8], kind: Views | None = None) -> Features:
+    def embed_support(self, items: Packed, kind: Views | None = None) -> Features:
         """Features (n, features) of packed items that will be compared with: each the mean over the item and its views.
 
         One example says little of its class; seen a little otherwise it says more. Enrolling takes as many times longer,
@@ -129,13 +136,6 @@ class Encoder:
             features /= np.maximum(np.linalg.norm(features, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return features
 
-    def embed_pictures(self, pictures: Sequence[Picture]) -> Features:
-        """Features (n, features) of picture files, their bytes, PIL images or arrays of any size.
-
-        Raises BadFiles, which lists every picture that cannot be read.
-        """
-        return self.embed(read_pictures(pictures, self.card.form))
-
     def background(self) -> tuple[Features, NDArray[np.int64]] | None:
         """Features (n, features) and classes (n,) of some background items the card carries; None where it has none.
 
@@ -151,19 +151,14 @@ class Encoder:
         _check_background(features, labels, self.card)
         return features, labels
 
-    def _run(self, items: NDArray[np.uint8]) -> Features:
-        pixels = np.ascontiguousarray(items.transpose(0, 3, 1, 2)).astype(np.float32)
-        mean = np.array(self.card.mean, np.float32)[:, None, None]
-        std = np.array(self.card.std, np.float32)[:, None, None]
-        pixels -= mean
-        pixels /= std
-        features: Features = self._session.run(None, {self._input: pixels})[0]
+    def _run(self, items: Packed) -> Features:
+        features: Features = self._session.run(None, self._feed(items))[0]
         return features
 
     def _check_output(self) -> None:
         """One blank item through the model: a card that does not fit is refused when loaded, not in production."""
         try:
-            shape = self._run(np.zeros((1, *self.card.form.shape), np.uint8)).shape
+            shape = self._run(blank(self.card.form)).shape
         except Exception as error:
             raise EncoderError(f"the model does not take what its card says: {str(error).splitlines()[0]}") from None
         if shape != (1, self.card.features):
@@ -190,13 +185,19 @@ def _session(graph: bytes) -> Any:
         raise EncoderError(f"ONNX Runtime cannot run this model: {str(error).splitlines()[0]}") from None
 
 
-def add_card(model: bytes, card: Card, background: tuple[Features, NDArray[np.int64]] | None = None) -> bytes:
-    """Give an ONNX image model a card (and some background features): it is an encoder from then on.
+def add_card(
+    model: bytes,
+    card: Card,
+    background: tuple[Features, NDArray[np.int64]] | None = None,
+    tokenizer: str | None = None,
+) -> bytes:
+    """Give an ONNX model a card (and some background features): it is an encoder from then on.
 
     Args:
         model: the bytes of an ONNX file. A card it already has is replaced.
         card: see :class:`Card`.
         background: features (n, features) and classes (n,) of background items, at best a few hundred; kept as float16.
+        tokenizer: of a model of texts, the JSON that the package tokenizers reads.
 
     Returns:
         The bytes to write to a file.
@@ -207,6 +208,8 @@ def add_card(model: bytes, card: Card, background: tuple[Features, NDArray[np.in
     """
     graph, metadata = onnx_file.split(model)
     metadata[_CARD] = card.model_dump_json()
+    if tokenizer is not None:
+        metadata[TOKENIZER] = tokenizer
     if background is not None:
         with np.errstate(over="ignore"):  # what float16 cannot hold is refused below
             features, labels = background[0].astype(np.float16), background[1].astype(np.int32)

@@ -15,11 +15,12 @@ from lowshot.encoder import Card, Features
 from lowshot.errors import DataError, GalleryError, ShapeError
 from lowshot.gallery.index import Compared, Held, Index, Kept, check_top, check_where, empty
 from lowshot.gallery.learned import AUTO, LEARNED, Learned, learn, read_learned
-from lowshot.gallery.records import Answer, Candidate, Match
+from lowshot.gallery.records import DESCRIBED, Answer, Candidate, Match, Record
 from lowshot.gallery.store import Store
 from lowshot.recognize.choice import Background, recognizer_named
 
 if TYPE_CHECKING:
+    from lowshot.recognize.exemplars import PredictedExemplars
     from lowshot.recognize.gate import AttributeGate, GateReport
     from lowshot.recognize.recognizer import Recognizer
 
@@ -72,8 +73,8 @@ class Answerer:
                 gates=kept,
                 recognizer=self._recognizer(learned.recognizer),
             )
-        names = self._store.names({id for each in compared for id, _ in each.examples})
-        return [_answer(each, names, learned.recognizer, _passed(kept, row)) for row, each in enumerate(compared)]
+        records = self._store.some({id for each in compared for id, _ in each.examples})
+        return [_answer(each, records, learned.recognizer, _passed(kept, row)) for row, each in enumerate(compared)]
 
     @property
     def recognizer(self) -> str:
@@ -104,12 +105,28 @@ class Answerer:
         with self._lock:
             self._follow()
             held = self._index.held()
-            stated = {name: self._stated(name, held) for name in self._index.attribute_names()}
+            stated = {name: self._stated(name, held) for name in self._stated_names()}
         reports = {}
         for attribute, each in stated.items():  # which takes a while, and queries need not wait for it
             with suppress(DataError):  # too few examples share a value
                 reports[attribute] = gate_report(*each, recall)
         return reports
+
+    def exemplars(self, attributes: Sequence[str]) -> PredictedExemplars:
+        """What predicts the feature of a class from values of these attributes, learned from the examples that state some.
+
+        Raises EmptyGallery where nothing is enrolled, DataError where too few different ones state any.
+        """
+        from lowshot.recognize.exemplars import PredictedExemplars
+
+        with self._lock:
+            self._follow()
+            held = self._index.held()
+            known = [name for name in attributes if name in self._stated_names()]
+            columns = [self._stated(name, held)[1] for name in known]
+        stated = [dict(pair for pair in zip(known, row, strict=True) if pair[1]) for row in zip(*columns, strict=True)]
+        chosen = [i for i, facts in enumerate(stated) if facts]
+        return PredictedExemplars().fit(held.features[chosen], [stated[i] for i in chosen])
 
     def held(self) -> Held:
         """Every enrolled example's id, label and feature, in order of the ids."""
@@ -184,9 +201,19 @@ class Answerer:
 
         return AttributeGate().fit(*(background or self._stated(attribute, self._index.held())))
 
+    def _stated_names(self) -> list[str]:
+        """The attributes that examples state, but for the mark of descriptions."""
+        return [name for name in self._index.attribute_names() if name != DESCRIBED]
+
     def _stated(self, attribute: str, held: Held) -> Stated:
-        """What the examples say of an attribute. Each stands for itself: queries to let through are of their classes."""
-        return held.features, self._index.attributes(attribute).tolist(), np.arange(len(held.ids))
+        """What the real examples say of an attribute; of a description nothing can be learned.
+
+        Each stands for itself: queries to let through are of their classes.
+        """
+        values = self._index.attributes(attribute)
+        if DESCRIBED in self._index.attribute_names():
+            values = np.where(self._index.attributes(DESCRIBED) == "", values, "")
+        return held.features, values.tolist(), np.arange(len(held.ids))
 
 
 def _as_text(gate: AttributeGate) -> str:
@@ -205,8 +232,13 @@ def _passed(kept: Sequence[Kept], row: int) -> dict[str, tuple[str, ...]]:
     return {gate.attribute: tuple(np.array(gate.values)[gate.likely[row]].tolist()) for gate in kept}
 
 
+def _match(id: int, label: str, distance: float, record: Record | None) -> Match:
+    """A deciding example; its record is None where another process has just removed it."""
+    return Match(id, label, record.name, distance, record.described) if record else Match(id, label, "", distance)
+
+
 def _answer(
-    compared: Compared, names: Mapping[int, str], recognizer: str, gate: Mapping[str, tuple[str, ...]]
+    compared: Compared, records: Mapping[int, Record], recognizer: str, gate: Mapping[str, tuple[str, ...]]
 ) -> Answer:
     unknown = compared.known < 0.5
     return Answer(
@@ -214,7 +246,7 @@ def _answer(
         confidence=1 - compared.known if unknown else compared.scores[0],
         known=compared.known,
         candidates=tuple(map(Candidate, compared.labels, compared.scores)),
-        examples=tuple(Match(id, compared.labels[0], names.get(id, ""), far) for id, far in compared.examples),
+        examples=tuple(_match(id, compared.labels[0], far, records.get(id)) for id, far in compared.examples),
         recognizer=recognizer,
         compared=compared.classes,
         gate=gate,

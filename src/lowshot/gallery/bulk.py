@@ -21,10 +21,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lowshot.data.files import FileSet, ZipMember
-from lowshot.data.images import ImageForm, file_bytes, read_pictures
+from lowshot.data.forms import Form, Packed, blank, read_items
+from lowshot.data.raw import file_bytes
 from lowshot.encoder import Encoder
 from lowshot.errors import BadFiles, DataError, GalleryError
 from lowshot.gallery.gallery import finite, storable
@@ -58,9 +58,9 @@ class _Job:
     """Files to decode: from ``start`` on in their set, each with the digest of what is enrolled under its name, if any."""
 
     start: int
-    files: tuple[Path | ZipMember, ...]
+    files: tuple[Path | ZipMember | str, ...]
     known: tuple[bytes | None, ...]
-    form: ImageForm
+    form: Form
     keeping: Keeping
 
 
@@ -71,14 +71,14 @@ class _Decoded:
     Attributes:
         number: how many files there were.
         positions: of those decoded.
-        items: their pixels.
+        items: packed in the form.
         kept: what is kept of each, and its digest.
         bad: positions of files that cannot be read, and why.
     """
 
     number: int
     positions: list[int]
-    items: NDArray[np.uint8]
+    items: Packed
     kept: list[tuple[bytes | None, bytes]]
     bad: list[tuple[int, str]]
 
@@ -123,24 +123,26 @@ def _enrolled(store: Store, files: FileSet) -> tuple[Known, int]:
     return known, last
 
 
-def _jobs(files: FileSet, known: Known, form: ImageForm, keeping: Keeping) -> Iterator[_Job]:
+def _jobs(files: FileSet, known: Known, form: Form, keeping: Keeping) -> Iterator[_Job]:
     """Batches of files that fit in memory many times."""
     start = size = 0
-    for position, picture in enumerate(files.pictures):
-        size += _size(picture)
+    for position, item in enumerate(files.items):
+        size += _size(item)
         end = position + 1
         if end - start == _BATCH or size >= _BATCH_BYTES or end == len(files):
             keys = zip(files.labels[start:end], map(storable, files.names[start:end]), strict=True)
-            yield _Job(start, tuple(files.pictures[start:end]), tuple(map(known.get, keys)), form, keeping)
+            yield _Job(start, tuple(files.items[start:end]), tuple(map(known.get, keys)), form, keeping)
             start, size = end, 0
 
 
-def _size(picture: Path | ZipMember) -> int:
-    """Bytes of a file; 0 where it is not there, which whoever reads it will find."""
-    if isinstance(picture, ZipMember):
-        return picture.info.file_size
+def _size(item: Path | ZipMember | str) -> int:
+    """Bytes of a file or text; 0 where it is not there, which whoever reads it will find."""
+    if isinstance(item, str):
+        return len(item)
+    if isinstance(item, ZipMember):
+        return item.info.file_size
     try:
-        return picture.stat().st_size
+        return item.stat().st_size
     except (OSError, ValueError):
         return 0
 
@@ -165,20 +167,20 @@ def _decode(job: _Job) -> _Decoded:
     positions: list[int] = []
     kept: list[tuple[bytes | None, bytes]] = []
     bad: list[tuple[int, str]] = []
-    items = np.empty((len(job.files), *job.form.shape), np.uint8)
+    items: list[Packed] = []
     for position, (file, known) in enumerate(zip(job.files, job.known, strict=True), job.start):
         try:
-            content = file_bytes(file)
+            content = file.encode() if isinstance(file, str) else file_bytes(file)
             if (digest := job.keeping.digest(content)) == known:
                 continue
-            items[len(positions)] = read_pictures([content], job.form)[0]
+            items.append(read_items([content], job.form))
             kept.append((job.keeping.original(content), digest))
             positions.append(position)
         except BadFiles as error:
             bad.append((position, error.problems[0][1]))
         except DataError as error:
             bad.append((position, str(error)))
-    return _Decoded(len(job.files), positions, items[: len(positions)], kept, bad)
+    return _Decoded(len(job.files), positions, np.concatenate(items or [blank(job.form)[:0]]), kept, bad)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The gallery: enroll pictures under labels, identify others."""
+"""The gallery: enroll items under labels, identify others."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import ValidationError
 
 from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
-from lowshot.data.images import Picture, read_pictures, shown_name
+from lowshot.data.forms import Item, Packed, check_several, shown_item
 from lowshot.encoder import Card, Encoder, Features, named_encoders
 from lowshot.errors import BadFiles, BadLabels, ConfigError, EncoderError, GalleryError, NotEnrolled, ShapeError
+from lowshot.gallery.descriptions import Description, check_attribute_names, check_descriptions, content, in_words
 from lowshot.gallery.index import Held, Ints, check_top, empty
 from lowshot.gallery.originals import KEEPS, NONE, Keeping, contents, read_once
-from lowshot.gallery.records import Answer, Record
+from lowshot.gallery.records import DESCRIBED, Answer, Record
 from lowshot.gallery.store import Row, Store, is_address, is_there, open_store, open_whole
 
 if TYPE_CHECKING:
@@ -83,12 +83,12 @@ class Gallery:
                 gallery ``characters``. Where that file is gone, a gallery remembers the one given in its place.
             create: make the gallery where there is none; it is there from the first enrollment on.
             float16: a new gallery keeps features in half the space, at about three digits.
-            images: whether a new gallery keeps the pictures themselves. Without, it keeps features only, for privacy, for
-                all that is ever enrolled: it can neither show pictures nor be migrated to another encoder.
+            images: whether a new gallery keeps the items themselves. Without, it keeps features only, for privacy, for
+                all that is ever enrolled: it can neither show items nor be migrated to another encoder.
 
         Raises:
             GalleryError: there is no such gallery, the file is something else or damaged, the gallery belongs to another
-                encoder, or it keeps pictures though asked not to.
+                encoder, or it keeps items though asked not to.
             EncoderError: the encoder given cannot be loaded.
         """
         place = str(place)
@@ -104,8 +104,8 @@ class Gallery:
             gallery = cls(store, store.facts(), None)
             if float16 and store.facts().get("precision") != "float16":
                 raise GalleryError(f"{place} keeps features of float32: only a new gallery can do with float16")
-            if gallery._keeping.images and not images:
-                raise GalleryError(f"{place} keeps pictures: only a new gallery can do without (--no-images)")
+            if gallery._keeping.items and not images:
+                raise GalleryError(f"{place} keeps items: only a new gallery can do without (--no-images)")
             if encoder is not None:
                 gallery._take(encoder)
         except BaseException:
@@ -115,7 +115,7 @@ class Gallery:
 
     @cached_property
     def encoder(self) -> Encoder:
-        """Turns pictures into the features that are compared; loaded when first needed.
+        """Turns items into the features that are compared; loaded when first needed.
 
         It is looked for where it was, then beside the gallery. Raises EncoderError where it is in neither place.
         """
@@ -177,18 +177,18 @@ class Gallery:
 
     def enroll(
         self,
-        pictures: Sequence[Picture],
+        items: Sequence[Item],
         labels: Sequence[str],
         names: Sequence[str] | None = None,
         attributes: Sequence[Mapping[str, str]] | None = None,
     ) -> list[int]:
-        """Enroll pictures: all of them or none. They are on the disk when this returns.
+        """Enroll items: all of them or none. They are on the disk when this returns.
 
-        A picture that is enrolled under its label already is not enrolled once more, so that doing the same again
+        An item that is enrolled under its label already is not enrolled once more, so that doing the same again
         changes nothing. It is the same where its file, or its pixels where it is none, is: byte by byte.
 
         Args:
-            pictures: files, their bytes, Pillow images or arrays, see :func:`lowshot.data.read_pictures`. The picture
+            items: files, their bytes, Pillow images or arrays, or texts, see :func:`lowshot.data.read_items`. The item
                 itself is kept beside its features, without loss: a file as it is, though BMP, PPM and TIFF of 8 bits as PNG
                 where that is smaller; anything else as PNG.
             labels: the class of each, up to 200 characters, without control characters or spaces at its ends. A class
@@ -197,23 +197,25 @@ class Gallery:
             attributes: further facts on each, text by text.
 
         Returns:
-            The id of each picture, in the same order; of one that was enrolled before, the one it has.
+            The id of each item, in the same order; of one that was enrolled before, the one it has.
 
         Raises:
-            BadFiles: lists every picture that cannot be read.
-            ShapeError: not as many labels, names or attributes as pictures.
+            BadFiles: lists every item that cannot be read.
+            ShapeError: not as many labels, names or attributes as items.
             BadLabels: labels that cannot be one.
             GalleryError: a name or an attribute that cannot be one, or the gallery's file cannot be written.
         """
-        _check_lengths(many(pictures), labels=_texts(labels), names=names, attributes=attributes)
+        check_several(items, self.card.form)
+        _check_lengths(items, labels=_texts(labels), names=names, attributes=attributes)
         _check_names(names or [])
         _check_attributes(attributes or [])
-        names = [_name(picture) for picture in pictures] if names is None else names
-        shown = [name or shown_name(picture, i) for i, (picture, name) in enumerate(zip(pictures, names, strict=True))]
+        form = self.card.form
+        names = [self._name(item) for item in items] if names is None else names
+        shown = [name or shown_item(item, i, form) for i, (item, name) in enumerate(zip(items, names, strict=True))]
         check_labels(labels, shown)
-        pictures = read_once(pictures)
-        items = read_pictures(pictures, self.card.form, shown)
-        return self._add(items, labels, names, attributes or [{}] * len(items), contents(pictures))
+        items = read_once(items, form)
+        packed = self.encoder.read(items, shown)
+        return self._add(packed, labels, names, attributes or [{}] * len(items), contents(items, form))
 
     def enroll_examples(self, examples: Examples) -> list[int]:
         """:meth:`enroll` packed examples, such as :func:`lowshot.data.load` gives; their class names become labels."""
@@ -222,7 +224,7 @@ class Gallery:
 
     def enroll_files(self, files: FileSet) -> list[int]:
         """:meth:`enroll` the files of a folder, zip or table as they are; see :class:`lowshot.data.files.FileSet`."""
-        return self.enroll(files.pictures, files.labels, files.names, _one_each(files.attributes))
+        return self.enroll(files.items, files.labels, files.names, _one_each(files.attributes))
 
     def enroll_bulk(
         self, files: FileSet, workers: int | None = None, report: Callable[[int, int], None] | None = None
@@ -230,7 +232,7 @@ class Gallery:
         """Enroll very many files: not all or none, but batch by batch, and all of them but the bad ones.
 
         Whatever stops it, what was enrolled stays, and the same call goes on from there. Memory does not grow with the
-        size of the pictures.
+        size of the items.
 
         Args:
             files: of a folder, zip or table; see :class:`lowshot.data.files.FileSet`.
@@ -249,7 +251,58 @@ class Gallery:
         if workers is not None and workers < 0:
             raise ConfigError(f"workers must be 0 or more, not {workers}")
         check_labels(files.labels, files.names)
+        check_attribute_names(files.attributes)
         return bulk.enroll(self._store, self.encoder, self._keeping, files, workers, report)
+
+    def describe(self, descriptions: Mapping[str, Description], background: Examples | None = None) -> list[int]:
+        """Enroll classes by what is said of them, all or none, before there is an example; or beside their examples.
+
+        A description stands in the gallery as an example whose attribute ``described`` says what was said, and counts as
+        much: enroll examples of the class, and it is compared with the mean of both. It is removed as an example is.
+
+        Args:
+            descriptions: of each label, words (where the encoder is one of texts), or values of attributes.
+            background: examples that state such attributes, in the form of the encoder's card, to learn from what the values
+                look like; None to learn it from the examples enrolled so far, as they are now.
+
+        Returns:
+            The id of each description, in the same order.
+
+        Raises:
+            ConfigError: a description that says nothing.
+            GalleryError: labels that cannot be one, words for an encoder that reads none, or nothing to learn from.
+            DataError: no example says any of a description, or fewer than two different ones do.
+        """
+        check_descriptions(descriptions, self.card.modality == "text")
+        check_labels(list(descriptions), list(descriptions))
+        words = {label: said for label, said in descriptions.items() if isinstance(said, str)}
+        values = {label: said for label, said in descriptions.items() if not isinstance(said, str)}
+        features: dict[str, Features] = {}
+        if words:
+            features |= zip(
+                words, self.encoder.embed_support(self.encoder.read(list(words.values()), list(words))), strict=True
+            )
+        if values:
+            features |= zip(values, self._expected(list(values.values()), background), strict=True)
+        return self._store.add([self._described(label, said, features[label]) for label, said in descriptions.items()])
+
+    def _expected(self, descriptions: Sequence[Mapping[str, str]], background: Examples | None) -> Features:
+        """The features that classes of such attributes would have."""
+        names = sorted({name for each in descriptions for name in each})
+        if background is None:
+            return self._answerer.exemplars(names).predict(descriptions)
+        from lowshot.recognize.exemplars import PredictedExemplars
+
+        columns = [background.values(name).tolist() for name in names]
+        stated = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return PredictedExemplars().fit(self.encoder.embed(background.items), stated).predict(descriptions)
+
+    def _described(self, label: str, said: Description, feature: Features) -> Row:
+        original = said.encode() if isinstance(said, str) and self.keeps_items else None
+        facts = {} if isinstance(said, str) else dict(said)
+        return Row(
+            label, "", {**facts, DESCRIBED: in_words(said)}, feature, original, self._keeping.digest(content(said))
+        )
 
     def remove(self, ids: Sequence[int]) -> int:
         """Remove examples, all or none; how many there were. A class without any is gone.
@@ -280,7 +333,9 @@ class Gallery:
 
     def example(self, id: int) -> Record:
         """One enrolled example. Raises NotEnrolled where it is not there."""
-        return self._store.record(id)
+        if found := self._store.some([id]):
+            return found[id]
+        raise NotEnrolled(f"{self.place} has no example {id}")
 
     def oldest(self) -> dict[str, int]:
         """The id of the oldest example of each class: the one to show for it."""
@@ -291,51 +346,51 @@ class Gallery:
         return self._store.version()
 
     @property
-    def keeps_pictures(self) -> bool:
-        """Whether :meth:`original` has the pictures; False where the gallery was made to keep features only."""
-        return self._keeping.images
+    def keeps_items(self) -> bool:
+        """Whether :meth:`original` has the items; False where the gallery was made to keep features only."""
+        return self._keeping.items
 
     def original(self, id: int) -> bytes:
-        """The picture an example was enrolled from, as the bytes of a file. Raises NotEnrolled where there is none."""
-        picture = self._store.original(id)
-        if picture is None:
-            why = "" if self._keeping.images else ": it was made to keep features only (--no-images)"
-            raise NotEnrolled(f"{self.place} keeps no picture of example {id}{why}")
-        return picture
+        """The item an example was enrolled from, as the bytes of a file. Raises NotEnrolled where there is none."""
+        item = self._store.original(id)
+        if item is None:
+            why = "" if self._keeping.items else ": it was made to keep features only (--no-images)"
+            raise NotEnrolled(f"{self.place} keeps no item of example {id}{why}")
+        return item
 
     def identify(
         self,
-        pictures: Sequence[Picture],
+        items: Sequence[Item],
         top: int = 5,
         where: Mapping[str, str | Sequence[str]] | None = None,
         gate: Sequence[str] = (),
         gate_recall: float = 0.99,
     ) -> list[Answer]:
-        """Say what each picture shows, or that it shows nothing enrolled.
+        """Say what each item shows, or that it shows nothing enrolled.
 
         Args:
-            pictures: as in :meth:`enroll`.
+            items: as in :meth:`enroll`.
             top: how many candidates an answer lists.
             where: compare only with examples that have this value, or one of these, of each attribute.
-            gate: attributes of which likely values are predicted first, by a classic classifier; a picture is then compared
+            gate: attributes of which likely values are predicted first, by a classic classifier; an item is then compared
                 only with classes of which an example has such a value, or does not say. See :meth:`train_gate`.
             gate_recall: how often the true values must be among the likely ones, of all gates together.
 
         Returns:
-            One :class:`Answer` a picture. A query is unknown where that is more likely than not, see
+            One :class:`Answer` an item. A query is unknown where that is more likely than not, see
             :mod:`lowshot.recognize.unknown` for how the gallery learns when it is.
 
         Raises:
-            BadFiles: lists every picture that cannot be read.
+            BadFiles: lists every item that cannot be read.
             EmptyGallery: nothing is enrolled.
             NoMatch: nothing with such attributes is.
             GalleryError: the gallery cannot be read.
         """
         check_top(top)
-        pictures = many(pictures)
+        check_several(items, self.card.form)
         if self._store.is_empty():  # known before the encoder is loaded
             raise empty(self.place)
-        return self.identify_features(self.encoder.embed_pictures(pictures), top, where, gate, gate_recall)
+        return self.identify_features(self._embedded(items), top, where, gate, gate_recall)
 
     def identify_features(
         self,
@@ -345,12 +400,12 @@ class Gallery:
         gate: Sequence[str] = (),
         gate_recall: float = 0.99,
     ) -> list[Answer]:
-        """:meth:`identify` what the gallery's encoder gave for some pictures, ``float32`` (n, features)."""
+        """:meth:`identify` what the gallery's encoder gave for some items, ``float32`` (n, features)."""
         return self._answerer.identify(features, top, where or {}, gate, gate_recall)
 
     def calibrate(
         self,
-        pictures: Sequence[Picture] = (),
+        items: Sequence[Item] = (),
         labels: Sequence[str | None] = (),
         recognizer: str = "auto",
     ) -> Learned:
@@ -361,7 +416,7 @@ class Gallery:
         from them is kept until the next call.
 
         Args:
-            pictures: queries, as in :meth:`enroll`; none to learn from the examples alone.
+            items: queries, as in :meth:`enroll`; none to learn from the examples alone.
             labels: what each shows; None where that is of no enrolled class.
             recognizer: one of :data:`lowshot.recognize.choice.NAMES`, which is kept to; or ``auto`` to have one chosen by
                 leaving examples out, wherever classes have several.
@@ -369,21 +424,22 @@ class Gallery:
         Returns what was learned, see :mod:`lowshot.recognize.unknown`.
 
         Raises:
-            BadFiles: lists every picture that cannot be read.
-            ShapeError: not as many labels as pictures.
+            BadFiles: lists every item that cannot be read.
+            ShapeError: not as many labels as items.
             ConfigError: there is no such recognizer.
             GalleryError: nothing is enrolled, a label is not, or the gallery cannot be written.
         """
-        _check_lengths(many(pictures), labels=_texts(labels))
+        check_several(items, self.card.form)
+        _check_lengths(items, labels=_texts(labels))
         if missing := {label for label in labels if label is not None} - self.classes().keys():
             raise GalleryError(
                 f"{self.place} has no class {min(missing)!r}: give None as the label of what is of no enrolled class"
             )
-        queries = (self.encoder.embed_pictures(pictures), list(labels)) if len(pictures) else None
+        queries = (self._embedded(items), list(labels)) if len(items) else None
         return self._answerer.calibrate(recognizer, queries)
 
     def train_gate(self, attribute: str, background: Examples | None = None) -> AttributeGate:
-        """Train the classifier that predicts an attribute of a picture, and keep it for every process.
+        """Train the classifier that predicts an attribute of an item, and keep it for every process.
 
         A gate that was never trained is trained on the gallery when it is first used. Train it again when many examples
         have come, or on a labeled background set, where that is larger. The recall asked of it holds for queries that are
@@ -429,9 +485,17 @@ class Gallery:
 
         return Answerer(self._store, self.card, self.fingerprint, lambda: self.encoder.background())
 
+    def _embedded(self, items: Sequence[Item]) -> Features:
+        return self.encoder.embed(self.encoder.read(items))
+
+    def _name(self, item: Item) -> str:
+        """What an item is called where nobody says otherwise: as its file."""
+        is_path = isinstance(item, Path) or (isinstance(item, str) and self.card.modality != "text")
+        return Path(cast(str | Path, item)).name if is_path else ""
+
     def _add(
         self,
-        items: NDArray[np.uint8],
+        items: Packed,
         labels: Sequence[str],
         names: Sequence[str],
         attributes: Sequence[Mapping[str, str]],
@@ -463,7 +527,7 @@ def finite(encoder: Encoder, features: Features) -> Features:
 
 
 def new_facts(encoder: Encoder, source: Encoder | str | Path, float16: bool, images: bool) -> dict[str, str]:
-    """What a gallery remembers of its encoder, how it keeps features, and whether it keeps pictures."""
+    """What a gallery remembers of its encoder, how it keeps features, and whether it keeps items."""
     return {
         "fingerprint": encoder.fingerprint,
         "card": encoder.card.model_dump_json(),
@@ -480,32 +544,20 @@ def _source(encoder: Encoder | str | Path) -> str:
     return str(encoder) if encoder in named_encoders() else str(Path(encoder).expanduser().resolve())
 
 
-def many(pictures: Sequence[Picture]) -> Sequence[Picture]:
-    """A list of pictures: one alone would be taken apart, letter by letter or row by row."""
-    if isinstance(pictures, str | bytes | Path | Image.Image) or not isinstance(pictures, Sequence | np.ndarray):
-        raise GalleryError("give a list of pictures, even for one")
-    # Of one picture the rows would be taken for pictures.
-    if isinstance(pictures, np.ndarray) and (
-        pictures.ndim < 3 or (pictures.ndim == 3 and pictures.shape[2] in (1, 3, 4))
-    ):
-        raise GalleryError(f"an array {pictures.shape} is one picture: give a list, or (n, height, width, channels)")
-    return pictures
-
-
-def _check_lengths(pictures: Sequence[Picture], **others: Sequence[Any] | None) -> None:
+def _check_lengths(items: Sequence[Item], **others: Sequence[Any] | None) -> None:
     for what, values in others.items():
-        if values is not None and len(values) != len(pictures):
-            raise ShapeError(f"{len(pictures)} pictures but {len(values)} {what}: give one for each picture")
+        if values is not None and len(values) != len(items):
+            raise ShapeError(f"{len(items)} items but {len(values)} {what}: give one for each item")
 
 
 def _texts(labels: Sequence[Any]) -> Sequence[Any]:
     if isinstance(labels, str):
-        raise GalleryError("give a list of labels, one a picture")
+        raise GalleryError("give a list of labels, one an item")
     return labels
 
 
 def check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
-    """Raises BadLabels, which lists every label that cannot be one, with the first picture that has it."""
+    """Raises BadLabels, which lists every label that cannot be one, with the first item that has it."""
     first: dict[str, str] = {}
     for label, name in zip(labels, shown, strict=True):
         first.setdefault(label, name)
@@ -534,7 +586,7 @@ def _flaw(label: str) -> str | None:
 
 def _check_names(names: Sequence[str]) -> None:
     if isinstance(names, str):
-        raise GalleryError("give a list of names, one a picture")
+        raise GalleryError("give a list of names, one an item")
     for name in names:
         if not isinstance(name, str):
             raise GalleryError(f"{name!r} cannot be a name: give text, which may be empty")
@@ -544,6 +596,7 @@ def _check_attributes(attributes: Sequence[Mapping[str, str]]) -> None:
     for facts in attributes:
         if not isinstance(facts, Mapping):
             raise GalleryError(f"{facts!r} cannot be attributes: give a mapping of text to text, which may be empty")
+        check_attribute_names(facts)
         if not all(isinstance(text, str) for pair in facts.items() for text in pair):
             raise GalleryError(f"the attributes {dict(facts)} are not all text: write numbers as text, too")
 
@@ -552,10 +605,6 @@ def _one_each(attributes: Mapping[str, NDArray[np.str_]]) -> list[dict[str, str]
     """Attributes by column become attributes by item."""
     columns = [attributes[key].tolist() for key in attributes]
     return [dict(zip(attributes, row, strict=True)) for row in zip(*columns, strict=True)] or None
-
-
-def _name(picture: Picture) -> str:
-    return Path(picture).name if isinstance(picture, str | Path) else ""
 
 
 def storable(name: str) -> str:

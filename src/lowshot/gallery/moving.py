@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from lowshot.data.images import read_pictures
 from lowshot.encoder import Encoder
 from lowshot.errors import BadFiles, GalleryError
 from lowshot.gallery.gallery import finite, new_facts
@@ -64,7 +63,7 @@ def export(source: str | Path, file: str | Path, images: bool = True, report: Re
     with closing(open_whole(str(source))) as store:
         facts, rows, total = store.facts(), store.rows(originals=images), len(store)
         keeping = Keeping.by(facts)
-        if keeping.images and not images:
+        if keeping.items and not images:
             facts[KEEPS] = NONE
             rows = (replace(row, digest=row.digest and keeping.seal(row.digest)) for row in rows)
         done = 0
@@ -136,7 +135,7 @@ def migrate(source: str | Path, target: str | Path, encoder: Encoder | str | Pat
     with closing(open_whole(str(source))) as store:
         facts = store.facts()
         if not is_there(str(target)):
-            _check_pictures(store, facts)
+            _check_originals(store, facts)
         new = new_facts(loaded, encoder, facts.get("precision") == "float16", images=True)
         task = f"migration of {_address(source)} to the encoder {loaded.fingerprint[:12]}"
         return _fill(target, new, task, lambda after: _encoded(store.rows(after), loaded), len(store), report)
@@ -204,23 +203,23 @@ def _encoded(rows: Iterator[Row], encoder: Encoder) -> Iterator[Row]:
     """The rows with the features of another encoder."""
     for batch in _batches(rows):
         shown = [f"example {row.id} ({row.name or 'no name'})" for row in batch]
-        items = read_pictures([row.original or b"" for row in batch], encoder.card.form, shown)
+        items = encoder.read([row.original or b"" for row in batch], shown)
         features = finite(encoder, encoder.embed_support(items))
         yield from map(lambda row, feature: replace(row, feature=feature), batch, features)
 
 
-def _check_pictures(store: Store, facts: Mapping[str, str]) -> None:
-    """Raises GalleryError where examples have no picture: all of them are counted, the first ones named."""
-    if not Keeping.by(facts).images:
+def _check_originals(store: Store, facts: Mapping[str, str]) -> None:
+    """Raises GalleryError where examples have no file: all of them are counted, the first ones named."""
+    if not Keeping.by(facts).items:
         raise GalleryError(
-            f"{store.place} keeps features only (--no-images): a new encoder needs pictures, so enroll them anew"
+            f"{store.place} keeps features only (--no-images): a new encoder needs the items, so enroll them anew"
         )
     without = [str(row.id) for row in store.rows() if row.original is None]
     if without:
         more = len(without) - BadFiles.SHOWN
         rest = f" and {more} more" if more > 0 else ""
         raise GalleryError(
-            f"{len(without)} of {len(store)} examples of {store.place} have no picture to make new features from "
+            f"{len(without)} of {len(store)} examples of {store.place} have no file to make new features from "
             f"({', '.join(without[: BadFiles.SHOWN])}{rest}): remove them from a copy first (lowshot gallery remove --id)"
         )
 

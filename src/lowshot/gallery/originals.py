@@ -1,4 +1,4 @@
-"""Keeping the pictures themselves: to show them, and to enroll them again with a better encoder."""
+"""Keeping the items themselves: to show them, and to enroll them again with a better encoder."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from lowshot.data.images import Picture, Readable, file_bytes, open_picture
+from lowshot.data import Form, Modality, SoundForm
+from lowshot.data.forms import Item
+from lowshot.data.images import open_picture
+from lowshot.data.raw import Readable, file_bytes
+from lowshot.data.sounds import wav
+from lowshot.encoder import Card
 from lowshot.gallery.store import digest
 
-KEEPS = "originals"  # the fact; absent where pictures are kept
+KEEPS = "originals"  # the fact; absent where items are kept
 NONE = "none"
 
 _PNG_MODES = {"1", "L", "LA", "I;16", "P", "RGB", "RGBA"}  # what PNG can hold
@@ -25,35 +31,39 @@ _SPACIOUS = {"BMP", "DIB", "PPM", "TIFF"}  # formats that are not compressed, as
 
 @dataclass(frozen=True)
 class Keeping:
-    """What a gallery keeps of the pictures that are enrolled.
+    """What a gallery keeps of the items that are enrolled.
 
     Attributes:
-        images: whether it keeps pictures, or only what is needed to know them again.
+        items: whether it keeps them, or only what is needed to know them again.
+        modality: what they are.
         key: seals digests where it does not: the fingerprint of its encoder, in hexadecimal.
     """
 
-    images: bool
+    items: bool
+    modality: Modality
     key: str
 
     @classmethod
     def by(cls, facts: Mapping[str, str]) -> Self:
         """What the facts of a gallery say."""
-        return cls(facts.get(KEEPS) != NONE, facts["fingerprint"])
+        return cls(facts.get(KEEPS) != NONE, Card.model_validate_json(facts["card"]).modality, facts["fingerprint"])
 
     def original(self, content: bytes) -> bytes | None:
-        """What is kept of the file of a picture that can be decoded."""
-        return _compressed(content) if self.images else None
+        """What is kept of the file of an item that can be decoded."""
+        if not self.items:
+            return None
+        return _compressed(content) if self.modality == "image" else content
 
     def digest(self, content: bytes) -> bytes:
-        """What tells whether the picture is enrolled already.
+        """What tells whether the item is enrolled already.
 
-        Without pictures it is sealed: lists of the digests of known pictures tell nothing about it. Who holds the very file
+        Without items it is sealed: lists of the digests of known files tell nothing about it. Who holds the very file
         can find out that it was enrolled, as its features tell anyway.
         """
-        return digest(content) if self.images else self.seal(digest(content))
+        return digest(content) if self.items else self.seal(digest(content))
 
     def seal(self, digest: bytes) -> bytes:
-        """The digest of a picture for a gallery that keeps none."""
+        """The digest of an item for a gallery that keeps none."""
         return hashlib.blake2b(digest, key=self.key.encode()[:64], digest_size=32).digest()
 
 
@@ -71,27 +81,35 @@ class _Once:
         return self.content
 
 
-def read_once(pictures: Sequence[Picture]) -> list[Picture]:
-    """The same pictures; what is decoded of a file, and what is kept of it, are then the same bytes."""
-    return [
-        picture if isinstance(picture, bytes | Image.Image | np.ndarray) else _Once(picture) for picture in pictures
-    ]
+def read_once(items: Sequence[Item], form: Form) -> list[Item]:
+    """The same items; what is decoded of a file, and what is kept of it, are then the same bytes."""
+    decoded = (bytes, Image.Image, np.ndarray, *([str] if form.modality == "text" else []))
+    return [item if isinstance(item, decoded) else _Once(cast(Readable | str, item)) for item in items]
 
 
-def contents(pictures: Sequence[Picture]) -> list[bytes]:
-    """The bytes of a picture file for each: a file as it is, pixels as PNG. For pictures that can be decoded."""
-    return [_content(picture) for picture in pictures]
+def contents(items: Sequence[Item], form: Form) -> list[bytes]:
+    """The bytes of a file for each: a file as it is, pixels as PNG, samples as WAV, a text as UTF-8.
+
+    For items that can be brought to the form.
+    """
+    return [_content(item, form) for item in items]
 
 
-def _content(picture: Picture) -> bytes:
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, np.ndarray):
-        return _png(Image.fromarray(picture[..., 0] if picture.ndim == 3 and picture.shape[-1] == 1 else picture))
-    if isinstance(picture, Image.Image):
-        image = ImageOps.exif_transpose(picture)
+def _content(item: Item, form: Form) -> bytes:
+    if isinstance(item, bytes):
+        return item
+    if isinstance(item, str) and form.modality == "text":
+        return item.encode()
+    if isinstance(item, np.ndarray):
+        return wav(item, form.rate) if isinstance(form, SoundForm) else _pixels(item)
+    if isinstance(item, Image.Image):
+        image = ImageOps.exif_transpose(item)
         return _png(image if image.mode in _PNG_MODES else image.convert("RGB"))
-    return file_bytes(picture)
+    return file_bytes(item)
+
+
+def _pixels(pixels: NDArray[np.uint8]) -> bytes:
+    return _png(Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels))
 
 
 def _compressed(content: bytes) -> bytes:

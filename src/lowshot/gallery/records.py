@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+DESCRIBED = "described"  # the attribute of an example that stands for a description: what was said
+
 
 @dataclass(frozen=True)
 class Record:
@@ -25,6 +27,14 @@ class Record:
     attributes: Mapping[str, str]
     added: datetime
 
+    @property
+    def described(self) -> str | None:
+        """What is said of its class, where it stands for a description; None where it is a real example.
+
+        See :meth:`Gallery.describe <lowshot.gallery.Gallery.describe>`.
+        """
+        return self.attributes.get(DESCRIBED)
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -36,12 +46,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Match:
-    """An enrolled example that decided an answer, and its distance from the query (of the encoder's kind)."""
+    """An enrolled example that decided an answer, and its distance from the query (of the encoder's kind).
+
+    ``described`` is the description that it stands for, see :attr:`Record.described`; None where it is a real example.
+    """
 
     id: int
     label: str
     name: str
     distance: float
+    described: str | None = None
 
 
 @dataclass(frozen=True)

@@ -267,16 +267,6 @@ class SqliteStore:
         with self._use() as connection:
             return dict(connection.execute("SELECT label, min(id) FROM examples GROUP BY label").fetchall())
 
-    def record(self, id: int) -> Record:
-        """One example. Raises NotEnrolled where it is not there."""
-        row: tuple[int, str, str, str, str] | None = None
-        with self._use() as connection:
-            if abs(_whole(id)) <= _LARGEST:
-                row = connection.execute(f"{_RECORD} WHERE id = ?", (_whole(id),)).fetchone()
-        if row is None:
-            raise NotEnrolled(f"{self.path} has no example {id}")
-        return _record(*row)
-
     def records(self, label: str | None = None) -> list[Record]:
         """The examples, of one class or of all, oldest first. Raises NotEnrolled where there is no such class."""
         where, values = ("", ()) if label is None else ("WHERE label = ?", (label,))
@@ -286,11 +276,12 @@ class SqliteStore:
             raise NotEnrolled(f"{self.path} has no class {label!r}")
         return [_record(*row) for row in rows]
 
-    def names(self, ids: Iterable[int]) -> dict[int, str]:
-        """The names of those examples that (still) are there."""
-        query = "SELECT id, name FROM examples WHERE id IN (SELECT value FROM json_each(?))"
+    def some(self, ids: Iterable[int]) -> dict[int, Record]:
+        """Those of these examples that (still) are there, by their ids."""
+        wanted = json.dumps([id for id in map(_whole, ids) if abs(id) <= _LARGEST])
         with self._use() as connection:
-            return dict(connection.execute(query, (json.dumps(list(ids)),)).fetchall())
+            rows = connection.execute(f"{_RECORD} WHERE id IN (SELECT value FROM json_each(?))", (wanted,)).fetchall()
+        return {row[0]: _record(*row) for row in rows}
 
     def original(self, id: int) -> bytes | None:
         """The picture file an example came from, None where none is kept. Raises NotEnrolled for an unknown id."""

@@ -95,17 +95,14 @@ class Store(Protocol):
     def oldest(self) -> dict[str, int]:
         """The id of the oldest example of each class."""
 
-    def record(self, id: int) -> Record:
-        """One example. Raises NotEnrolled where it is not there."""
-
     def records(self, label: str | None = None) -> list[Record]:
         """The examples, of one class or of all, oldest first. Raises NotEnrolled where there is no such class."""
 
     def rows(self, after: int = 0, originals: bool = True) -> Iterator[Row]:
         """All that is kept of the examples with a larger id than ``after``, in order of their ids."""
 
-    def names(self, ids: Iterable[int]) -> dict[int, str]:
-        """The names of those examples that (still) are there."""
+    def some(self, ids: Iterable[int]) -> dict[int, Record]:
+        """Those of these examples that (still) are there, by their ids."""
 
     def original(self, id: int) -> bytes | None:
         """The picture file an example came from, None where none is kept. Raises NotEnrolled for an unknown id."""

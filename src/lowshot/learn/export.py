@@ -78,7 +78,7 @@ def export(method: Method[Any], card: Card, path: Path, *, sample: Examples) -> 
     network = method.exported().network
     few = _sample(sample)
     with torch.no_grad():
-        model = to_onnx(network, card.form)
+        model = to_onnx(network, method.config.form)
     encoder = Encoder(add_card(model, card))
     check_same(encoder, network, few.items)
     write_atomically(path, add_card(model, card, (encoder.embed(few.items), few.labels)))

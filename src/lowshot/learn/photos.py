@@ -14,9 +14,10 @@ from lowshot.disk import write_atomically
 from lowshot.encoder import Card, add_card
 from lowshot.errors import EncoderError, LowshotError
 
+FORM = ImageForm(height=224, width=224, channels=3, fit="crop")
 CARD = Card(
     name="photos",
-    form=ImageForm(height=224, width=224, channels=3, fit="crop"),
+    form=FORM,
     mean=(127.0,) * 3,
     std=(128.0,) * 3,
     features=1280,
@@ -54,7 +55,7 @@ def export_photos(path: Path) -> None:
     unit = Unit()
     unit.network = network
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, add_card(to_onnx(unit, CARD.form), CARD))
+    write_atomically(path, add_card(to_onnx(unit, FORM), CARD))
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ async def encoder(request: Request) -> Response:
     """What turns items into features."""
     gallery = _service(request).gallery
     card = gallery.card.model_dump(mode="json")
-    return _json({**card, "fingerprint": gallery.fingerprint, "keeps_items": gallery.keeps_pictures})
+    return _json({**card, "fingerprint": gallery.fingerprint, "keeps_items": gallery.keeps_items})
 
 
 # How the service is.

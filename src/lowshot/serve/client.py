@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote
 
 import httpx
 from pydantic import TypeAdapter
 
-from lowshot.data.images import Picture, shown_name
+from lowshot.data.forms import Form, Item, check_several, shown_item
+from lowshot.encoder import Card
 from lowshot.errors import (
     BadFiles,
     BadLabels,
@@ -26,7 +28,6 @@ from lowshot.errors import (
     ServiceError,
 )
 from lowshot.gallery import Answer, Record
-from lowshot.gallery.gallery import many
 from lowshot.gallery.originals import contents
 
 if TYPE_CHECKING:
@@ -71,6 +72,12 @@ class Client:
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
             raise ServiceError(f"{url!r} with this key is no address ({error}): give http://host:port") from None
 
+    @cached_property
+    def card(self) -> Card:
+        """Of the gallery's encoder: what its items are. Asked for when first needed."""
+        said = self._ask("GET", "/v1/encoder").json()
+        return Card.model_validate({name: value for name, value in said.items() if name in Card.model_fields})
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -85,7 +92,7 @@ class Client:
 
     def identify(
         self,
-        items: Sequence[Picture],
+        items: Sequence[Item],
         top: int = 5,
         where: Mapping[str, str | Sequence[str]] | None = None,
         gate: Sequence[str] = (),
@@ -101,10 +108,10 @@ class Client:
             for value in ([values] if isinstance(values, str) else values)
         ]
         fields = {"top": str(top), "where": pairs, "gate": list(gate), "gate_recall": str(gate_recall)}
-        found = self._ask("POST", "/v1/identify", tries=_TRIES, data=fields, files=_files(items))
+        found = self._ask("POST", "/v1/identify", tries=_TRIES, data=fields, files=_files(items, self.card.form))
         return _ANSWERS.validate_python(found.json()["answers"])
 
-    def enroll(self, label: str, items: Sequence[Picture], attributes: Mapping[str, str] | None = None) -> list[int]:
+    def enroll(self, label: str, items: Sequence[Item], attributes: Mapping[str, str] | None = None) -> list[int]:
         """Enroll items under a label, all or none; see :meth:`lowshot.Gallery.enroll`.
 
         Args:
@@ -113,7 +120,7 @@ class Client:
             attributes: further facts on all of them.
         """
         fields = {"attributes": [f"{key}={value}" for key, value in (attributes or {}).items()]}
-        found = self._ask("POST", f"{_of_class(label)}/examples", data=fields, files=_files(items))
+        found = self._ask("POST", f"{_of_class(label)}/examples", data=fields, files=_files(items, self.card.form))
         ids: list[int] = found.json()["ids"]
         return ids
 
@@ -192,15 +199,17 @@ def _of_class(label: str) -> str:
     return f"/v1/classes/{quote(label, safe='')}"
 
 
-def _files(items: Sequence[Picture]) -> list[tuple[str, tuple[str, bytes]]]:
+def _files(items: Sequence[Item], form: Form) -> list[tuple[str, tuple[str, bytes]]]:
     """Items as the files of a form. Raises BadFiles, which lists those that cannot be read."""
+    check_several(items, form)
     files, problems = [], []
-    for position, item in enumerate(many(items)):
-        name = Path(item).name if isinstance(item, str | Path) else ""
+    for position, item in enumerate(items):
+        is_path = isinstance(item, Path) or (isinstance(item, str) and form.modality != "text")
+        name = Path(cast(str | Path, item)).name if is_path else ""
         try:
-            files.append(("files", (name, contents([item])[0])))
+            files.append(("files", (name, contents([item], form)[0])))
         except DataError as error:
-            problems.append((shown_name(item, position), str(error)))
+            problems.append((shown_item(item, position, form), str(error)))
     if problems:
         raise BadFiles(problems, len(items))
     return files

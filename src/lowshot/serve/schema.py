@@ -38,12 +38,13 @@ class Candidate(BaseModel):
 
 
 class Match(BaseModel):
-    """An enrolled example that decided, and its distance."""
+    """An enrolled example that decided, and its distance; where it is a description, that too."""
 
     id: int
     label: str
     name: str
     distance: float
+    described: str | None
 
 
 class Answer(BaseModel):

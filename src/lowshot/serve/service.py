@@ -14,9 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
-
-from lowshot.data.images import read_pictures
+from lowshot.data.forms import blank, read_items
 from lowshot.errors import EmptyGallery
 from lowshot.gallery import Gallery
 from lowshot.serve import bodies
@@ -80,8 +78,7 @@ class Service:
 
     def _warm_up(self) -> None:
         """Load the encoder, and learn what there is to learn: the first client must not wait for it."""
-        blank = np.zeros((1, *self.gallery.encoder.card.form.shape), np.uint8)
-        features = self.gallery.encoder.embed(blank)
+        features = self.gallery.encoder.embed(blank(self.gallery.card.form))
         with suppress(EmptyGallery):
             self.gallery.identify_features(features, 1)
 
@@ -112,7 +109,7 @@ class Service:
             files, question = bodies.read_identify(media_type, body, self.settings.max_files)
             held.take(items=len(files.contents) - 1)
             form = self.gallery.card.form
-            pixels = read_pictures(files.contents, form, files.shown, self.settings.max_pixels)
+            pixels = read_items(files.contents, form, files.shown, self.settings.max_pixels)
         except Exception as error:  # whatever it is, it is for whoever waits
             self._loop.call_soon_threadsafe(_settle, [(asked, error)])
         else:
@@ -134,7 +131,8 @@ class Service:
     def _files(self, media_type: str, body: bytes, held: Held) -> Files:
         files = bodies.read_enroll(media_type, body, self.settings.max_files)
         held.take(items=len(files.contents) - 1)
-        bodies.check_sizes(files, self.settings.max_pixels)
+        if self.gallery.card.modality == "image":
+            bodies.check_sizes(files, self.settings.max_pixels)
         return files
 
     def overview(self) -> dict[str, Any]:
@@ -142,7 +140,7 @@ class Service:
         counts, oldest = self.gallery.classes(), self.gallery.oldest()
         return {
             "examples": sum(counts.values()),
-            "keeps_items": self.gallery.keeps_pictures,
+            "keeps_items": self.gallery.keeps_items,
             "classes": [
                 {"label": label, "examples": number, "first": oldest[label]}
                 for label, number in counts.items()

@@ -157,12 +157,6 @@ class MilvusStore:
             oldest.setdefault(row["label"], row["id"])
         return oldest
 
-    def record(self, id: int) -> Record:
-        """One example. Raises NotEnrolled where it is not there."""
-        for row in self._of_ids([_whole(id)], _RECORD):
-            return layout.record(row)
-        raise NotEnrolled(f"{self.place} has no example {id}")
-
     def records(self, label: str | None = None) -> list[Record]:
         """The examples, of one class or of all, oldest first. Raises NotEnrolled where there is no such class."""
         rows = self.pages("", _RECORD) if label is None else self._of_class(label, _RECORD)
@@ -177,9 +171,9 @@ class MilvusStore:
                 yield layout.row(row, pictures.get(row["id"]))
             after = page[-1]["id"]
 
-    def names(self, ids: Iterable[int]) -> dict[int, str]:
-        """The names of those examples that (still) are there."""
-        return {row["id"]: row["name"] for row in self._of_ids(list(ids), ["name"])}
+    def some(self, ids: Iterable[int]) -> dict[int, Record]:
+        """Those of these examples that (still) are there, by their ids."""
+        return {row["id"]: layout.record(row) for row in self._of_ids(list(map(_whole, ids)), _RECORD)}
 
     def original(self, id: int) -> bytes | None:
         """The picture file an example came from, None where none is kept. Raises NotEnrolled for an unknown id."""

@@ -1,0 +1,66 @@
+"""Prototypes predicted from attributes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from sklearn.linear_model import RidgeCV
+from sklearn.preprocessing import OneHotEncoder
+
+from lowshot.errors import DataError, ShapeError
+from lowshot.recognize.exemplars import PredictedExemplars
+
+COLORS, SIZES = ("red", "green", "blue", "gray"), ("s", "m", "l")
+
+
+def _grid(seed: int = 0, features: int = 6) -> tuple[Any, list[dict[str, str]]]:
+    """One item of each color and size, whose feature is the sum of what both add, and a little noise."""
+    rng = np.random.default_rng(seed)
+    color, size = rng.normal(size=(len(COLORS), features)), rng.normal(size=(len(SIZES), features))
+    sums = color[:, None] + size[None] + rng.normal(0, 0.01, (len(COLORS), len(SIZES), features))
+    return sums.reshape(-1, features), [{"color": each, "size": other} for each in COLORS for other in SIZES]
+
+
+@given(left_out=st.integers(0, 11), seed=st.integers(0, 20))
+def test_a_class_that_was_left_out_is_predicted_nearest_itself(left_out: int, seed: int) -> None:
+    features, said = _grid(seed)
+    seen = [i for i in range(len(said)) if i != left_out]
+    predicted = PredictedExemplars().fit(features[seen], [said[i] for i in seen]).predict(said)
+    assert np.linalg.norm(features - predicted[left_out], axis=1).argmin() == left_out
+
+
+def test_it_is_ridge_regression_of_class_means() -> None:
+    features, said = _grid()
+    noisy = np.concatenate([features + 1, features - 1])
+    model = PredictedExemplars().fit(noisy, said * 2)
+    codes = OneHotEncoder(sparse_output=False).fit_transform([[each["color"], each["size"]] for each in said])
+    oracle = RidgeCV(alphas=10.0 ** np.arange(-3, 4)).fit(codes, features, sample_weight=np.full(12, 2**0.5))
+    assert_allclose(model.predict(said), oracle.predict(codes), atol=1e-5)
+    assert model.values_.shape == (7,) and model.n_features_in_ == 6
+
+
+def test_what_is_left_open_or_was_never_seen_says_nothing() -> None:
+    features, said = _grid()
+    model = PredictedExemplars().fit(features, said)
+    (partly,) = model.predict([{"color": "red", "size": "huge"}])
+    (open_,) = model.predict([{"color": "red"}])
+    assert_allclose(partly, open_)
+    with pytest.raises(DataError, match=r"says any of size=huge; there are: color=blue, "):
+        model.predict([{"size": "huge"}])
+    with pytest.raises(DataError, match="any of nothing"):
+        model.predict([{}])
+
+
+def test_bad_input_is_refused() -> None:
+    features, said = _grid()
+    with pytest.raises(DataError, match="fewer than two different descriptions"):
+        PredictedExemplars().fit(features[:2], [{"color": "red"}] * 2)
+    with pytest.raises(ShapeError, match="not 11 in all"):
+        PredictedExemplars().fit(features, said[1:])
+    with pytest.raises(ShapeError, match="must be finite"):
+        PredictedExemplars().fit(features * np.nan, said)
