@@ -135,6 +135,16 @@ class TestKeeping:
         assert store.rename_class(text, f"{text[:100]}'\"") == 1
         assert store.remove_class(f"{text[:100]}'\"") == 1
 
+    def test_some_examples_and_the_oldest_of_each_class(self, store: Store) -> None:
+        assert store.oldest() == {}
+        first, second = store.add(_rows(2)), store.add(_rows(2, "b"))
+        assert list(store.some(first).values()) == store.records("a")
+        assert store.oldest() == {"a": first[0], "b": second[0]}
+        store.remove([first[0]])
+        store.rename_class("b", "c")
+        assert store.oldest() == {"a": first[1], "c": second[0]}
+        assert store.some([second[0], first[0], 0, -1, 2**70]) == {second[0]: store.records("c")[0]}
+
     def test_the_same_picture_of_the_same_label_is_there_once(self, store: Store) -> None:
         bare = Row("a", "", {}, _feature(0), None)
         ids = store.add([*_rows(3), *_rows(2), *_rows(1, "b"), bare, bare])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,7 +34,7 @@ def serve(
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests on standard error.")] = False,
 ) -> None:
     """Serve a gallery over HTTP: an API and a page. A gallery that is not there is made."""
-    run, settings = _room()
+    workers_room, settings = serving_room("workers"), serving_room("settings")
     given = settings.Settings.of(
         gallery=gallery,
         encoder=encoder,
@@ -50,13 +51,14 @@ def serve(
         log=not quiet,
     )
     who = "who has a key" if given.keys else "this machine only, since there are no keys"
-    run.serve(given, lambda address: print(printable(f"serving {gallery} at {address} to {who}"), flush=True))
+    workers_room.serve_by_many(
+        given, lambda address: print(printable(f"serving {gallery} at {address} to {who}"), flush=True)
+    )
 
 
-def _room():  # type: ignore[no-untyped-def]  # modules
-    """What serves. Raises ConfigError where its packages are not installed."""
+def serving_room(part: str) -> Any:
+    """A module of what serves. Raises ConfigError with what to install where a package is missing."""
     try:
-        from lowshot.serve import run, settings
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"serving needs the package {error.name}: pip install 'lowshot[serve]'") from None
-    return run, settings
+        return import_module(f"lowshot.serve.{part}")
+    except ImportError as error:
+        raise ConfigError(f"this needs {error.name}: pip install 'lowshot[serve]'") from None

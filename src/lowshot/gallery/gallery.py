@@ -210,8 +210,8 @@ class Gallery:
         _check_names(names or [])
         _check_attributes(attributes or [])
         form = self.card.form
-        shown = [shown_item(item, i, form) for i, item in enumerate(items)] if names is None else names
         names = [self._name(item) for item in items] if names is None else names
+        shown = [name or shown_item(item, i, form) for i, (item, name) in enumerate(zip(items, names, strict=True))]
         check_labels(labels, shown)
         items = read_once(items, form)
         packed = self.encoder.read(items, shown)

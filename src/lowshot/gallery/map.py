@@ -87,13 +87,13 @@ def layout(gallery: Mapped, most: int = _MOST, seed: int = 0) -> Map:
 
 
 def _components(features_ND: Features) -> NDArray[np.float64]:
-    """The two principal components, (N, 2); zeros where there are fewer. Each points to where most of its length is."""
+    """The two principal components, (N, 2); zeros where there are fewer. Each points to where the first example is."""
     centered = features_ND - features_ND.mean(axis=0, dtype=np.float64)
     left, size, _ = np.linalg.svd(centered, full_matrices=False)
     found = np.zeros((len(features_ND), 2))
     number = min(2, len(size))
     found[:, :number] = left[:, :number] * size[:number]
-    return found * np.where(found[np.abs(found).argmax(axis=0), [0, 1]] < 0, -1, 1)
+    return np.asarray(found * np.where(found[0] < 0, -1, 1))
 
 
 def _neighborhoods(features_ND: Features, seed: int) -> NDArray[np.float64]:
@@ -111,4 +111,4 @@ def _square(place_N2: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same shape in the middle of the unit square, as large as fits."""
     low, high = place_N2.min(axis=0), place_N2.max(axis=0)
     size = max(float((high - low).max()), np.finfo(np.float64).tiny)
-    return np.round(np.clip((place_N2 - (low + high) / 2) / size + 0.5, 0, 1), 4)
+    return np.asarray(np.clip((place_N2 - (low + high) / 2) / size + 0.5, 0, 1).round(4))

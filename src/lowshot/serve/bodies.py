@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from lowshot.data.images import open_picture
@@ -22,6 +22,8 @@ Read = TypeVar("Read", bound=BaseModel)
 _MOST_FIELDS = 200  # of a form, files aside
 _LONGEST_NAME = 500  # characters
 _LARGEST_FIELD = 1 << 14  # bytes
+_MOST_HEADERS = 16  # of a part of a form
+_MOST_VALUES = 10_000  # of a JSON text
 
 
 class Item(BaseModel):
@@ -54,13 +56,26 @@ class EnrollBody(BaseModel):
     items: list[Item] = Field(min_length=1)
 
 
+class Renaming(BaseModel):
+    """The new label of a class."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str
+
+
 @dataclass(frozen=True)
 class Files:
-    """Files of a request: their bytes, their names and, where they were given, facts on each."""
+    """Files of a request: their bytes, their names, which may be empty, and, where they were given, facts on each."""
 
     contents: Sequence[bytes]
     names: Sequence[str]
     attributes: Sequence[Mapping[str, str]]
+
+    @property
+    def shown(self) -> list[str]:
+        """What to call each in an error."""
+        return _shown(self.names)
 
 
 @dataclass(frozen=True)
@@ -77,14 +92,14 @@ class Question:
 class _Part:
     """One part of a form."""
 
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: list[tuple[str, str]] = field(default_factory=list)
     content: bytearray = field(default_factory=bytearray)
 
 
 def read_identify(media_type: str, body: bytes, most: int) -> tuple[Files, Question]:
     """What to identify, and how. Raises Refused or BadFiles, as :func:`read_enroll` does."""
     if _kind(media_type) == "application/json":
-        given = _validated(IdentifyBody.model_validate_json, body)
+        given = _from_json(IdentifyBody, body)
         return _decoded(given.items, most), _question(given)
     files, fields = _form(media_type, body, most)
     _know(fields, {"top", "where", "gate", "gate_recall"})
@@ -107,7 +122,7 @@ def read_enroll(media_type: str, body: bytes, most: int) -> Files:
         BadFiles: lists the items that are no base64.
     """
     if _kind(media_type) == "application/json":
-        return _decoded(_validated(EnrollBody.model_validate_json, body).items, most)
+        return _decoded(_from_json(EnrollBody, body).items, most)
     files, fields = _form(media_type, body, most)
     _know(fields, {"attributes"})
     attributes = {}
@@ -116,10 +131,15 @@ def read_enroll(media_type: str, body: bytes, most: int) -> Files:
     return Files(files.contents, files.names, [attributes] * len(files.contents))
 
 
+def read_renaming(body: bytes) -> str:
+    """The new label of a class. Raises Refused where the body is something else."""
+    return _from_json(Renaming, body).label
+
+
 def check_sizes(files: Files, most: int) -> None:
     """Look at the headers of pictures. Raises BadFiles, which lists those that are no picture or have too many pixels."""
     problems = []
-    for name, content in zip(files.names, files.contents, strict=True):
+    for name, content in zip(files.shown, files.contents, strict=True):
         try:
             open_picture(content, most)
         except DataError as error:
@@ -135,6 +155,16 @@ def _kind(media_type: str) -> str:
         said = f"not {printable(kind)[:100]}" if kind else "and say which as Content-Type"
         raise Refused("media-type", f"send multipart/form-data or application/json, {said}")
     return kind
+
+
+def _from_json(model: type[Read], body: bytes) -> Read:
+    """Raises Refused also where there are so many values that to say what is wrong with each would fill the memory.
+
+    Base64 has no commas, so there are hardly more of them than values, and they are counted at once.
+    """
+    if body.count(b",") > _MOST_VALUES:
+        raise Refused("too-large", f"the JSON has more than {_MOST_VALUES:,} values: send fewer items")
+    return _validated(model.model_validate_json, body)
 
 
 def _validated(validate: Callable[..., Read], given: Any) -> Read:
@@ -155,9 +185,9 @@ def _question(given: IdentifyBody) -> Question:
 
 def _decoded(items: Sequence[Item], most: int) -> Files:
     _check_number(len(items), most)
-    names = [_name(item.name, position) for position, item in enumerate(items)]
+    names = [_name(item.name) for item in items]
     contents, problems = [], []
-    for name, item in zip(names, items, strict=True):
+    for name, item in zip(_shown(names), items, strict=True):
         try:
             contents.append(base64.b64decode(item.data, validate=True))
         except (binascii.Error, ValueError):
@@ -167,9 +197,13 @@ def _decoded(items: Sequence[Item], most: int) -> Files:
     return Files(contents, names, [item.attributes for item in items])
 
 
-def _name(given: str, position: int) -> str:
+def _name(given: str) -> str:
     """What to call a file: as the client does, in one line and not at any length."""
-    return printable(given)[:_LONGEST_NAME] or f"item {position}"
+    return printable(given)[:_LONGEST_NAME]
+
+
+def _shown(names: Sequence[str]) -> list[str]:
+    return [name or f"item {position}" for position, name in enumerate(names)]
 
 
 def _check_number(files: int, most: int) -> None:
@@ -183,11 +217,11 @@ def _form(media_type: str, body: bytes, most: int) -> tuple[Files, dict[str, lis
     names: list[str] = []
     fields: dict[str, list[str]] = {}
     for part in _parts(media_type, body, most + _MOST_FIELDS):
-        options = parse_options_header(part.headers.get("content-disposition", ""))[1]
+        options = parse_options_header(dict(part.headers).get("content-disposition", ""))[1]
         name = options.get(b"name", b"").decode("utf-8", "replace")
         if name == "files":
             contents.append(bytes(part.content))
-            names.append(_name(options.get(b"filename", b"").decode("utf-8", "replace"), len(names)))
+            names.append(_name(options.get(b"filename", b"").decode("utf-8", "replace")))
         else:
             fields.setdefault(name, []).append(_text(name, part.content))
     _check_number(len(contents), most)
@@ -217,7 +251,9 @@ def _parts(media_type: str, body: bytes, most: int) -> list[_Part]:
         header[1] += data[start:end]
 
     def header_end() -> None:
-        parts[-1].headers[header[0].decode("latin-1").lower()] = header[1].decode("latin-1")
+        if len(parts[-1].headers) == _MOST_HEADERS:
+            raise Refused("malformed", f"a part of the form has more than {_MOST_HEADERS} headers")
+        parts[-1].headers.append((header[0].decode("latin-1").lower(), header[1].decode("latin-1")))
         header[:] = [b"", b""]
 
     def content(data: bytes, start: int, end: int) -> None:
@@ -241,7 +277,7 @@ def _parts(media_type: str, body: bytes, most: int) -> list[_Part]:
         )
         parser.write(body)
         parser.finalize()
-    except MultipartParseError as error:
+    except FormParserError as error:
         raise Refused("malformed", f"the form cannot be read ({printable(error)})") from None
     if not ended:
         raise Refused("malformed", "the form is cut short")

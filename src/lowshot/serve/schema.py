@@ -1,15 +1,15 @@
-"""What the OpenAPI document says of bodies and responses. Nothing is checked against it twice: the routes write JSON at once."""
+"""What the OpenAPI document says of bodies and responses. The routes write JSON at once, nothing is checked twice."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from lowshot.encoder import Card
-from lowshot.serve.bodies import EnrollBody, IdentifyBody
-from lowshot.serve.problems import MEDIA_TYPE, Refused
+from lowshot.serve.bodies import EnrollBody, IdentifyBody, Renaming
+from lowshot.serve.problems import MEDIA_TYPE
 
 
 class BadFile(BaseModel):
@@ -27,6 +27,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     files: list[BadFile] = []
+    of: int | None = None
 
 
 class Candidate(BaseModel):
@@ -37,12 +38,13 @@ class Candidate(BaseModel):
 
 
 class Match(BaseModel):
-    """An enrolled example that decided, and its distance."""
+    """An enrolled example that decided, and its distance; where it is a description, that too."""
 
     id: int
     label: str
     name: str
     distance: float
+    described: str | None
 
 
 class Answer(BaseModel):
@@ -104,14 +106,6 @@ class Class(BaseModel):
 
     label: str
     examples: list[Example]
-
-
-class Renaming(BaseModel):
-    """The new label."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    label: str
 
 
 class Renamed(BaseModel):
@@ -203,14 +197,6 @@ def _replaced(schema: Any, old: Any, new: Any) -> Any:
     if isinstance(schema, dict):
         return {key: _replaced(value, old, new) for key, value in schema.items()}
     return [_replaced(value, old, new) for value in schema] if isinstance(schema, list) else schema
-
-
-def read_renaming(body: bytes) -> str:
-    """The new label of a class. Raises Refused where the body is something else."""
-    try:
-        return Renaming.model_validate_json(body).label
-    except ValidationError:
-        raise Refused("malformed", 'send JSON: {"label": "the new label"}') from None
 
 
 IDENTIFY = gives(Answers) | _takes(
