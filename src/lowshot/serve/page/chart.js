@@ -1,0 +1,87 @@
+/** Expected accuracy by examples of a class: a line, its 95 % interval, and the same as a table. */
+
+import { el, svg } from "./dom.js";
+import { percent } from "./words.js";
+
+/** @typedef {{shots: number, accuracy: number, low: number, high: number, classes: number, queries: number, how: string}} Shots */
+/** @typedef {{x: (shots: number) => number, y: (share: number) => number, floor: number}} Scale */
+
+const WIDTH = 640;
+const HEIGHT = 260;
+const EDGE = { left: 46, right: 18, top: 26, bottom: 42 };
+
+/** @param {Shots[]} accuracy @returns {HTMLElement} */
+export function chart(accuracy) {
+  const scale = scaled(accuracy);
+  const words = accuracy.map((each) => `${each.shots}: ${percent(each.accuracy)}`).join(", ");
+  const picture = svg(
+    "svg",
+    { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Expected accuracy by examples of a class: ${words}` },
+    ...rules(scale),
+    svg("polygon", { class: "interval", points: outline(accuracy, scale) }),
+    svg("polyline", { class: "line", points: accuracy.map((each) => `${scale.x(each.shots)},${scale.y(each.accuracy)}`).join(" ") }),
+    ...accuracy.flatMap((each) => point(each, scale)),
+    svg("text", { class: "axis", x: (WIDTH + EDGE.left - EDGE.right) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "examples of each class"),
+  );
+  return el("div", {}, picture, el("details", {}, el("summary", {}, "As a table"), table(accuracy)));
+}
+
+/** Examples by their logarithm, since what one more brings falls with their number. @param {Shots[]} accuracy @returns {Scale} */
+function scaled(accuracy) {
+  const logs = accuracy.map((each) => Math.log(each.shots));
+  const [first, last] = [Math.min(...logs), Math.max(...logs)];
+  const floor = Math.floor(10 * Math.min(0.9, ...accuracy.map((each) => each.low)) + 1e-9) / 10;
+  const inset = 24;
+  const [left, wide] = [EDGE.left + inset, WIDTH - EDGE.left - EDGE.right - 2 * inset];
+  const high = HEIGHT - EDGE.top - EDGE.bottom;
+  return {
+    floor,
+    x: (shots) => round(left + (last > first ? (wide * (Math.log(shots) - first)) / (last - first) : wide / 2)),
+    y: (share) => round(EDGE.top + (high * (1 - share)) / (1 - floor)),
+  };
+}
+
+/** @param {Scale} scale */
+function rules({ floor, y }) {
+  const steps = [0, 0.5, 1].map((part) => floor + part * (1 - floor));
+  return steps.flatMap((share) => [
+    svg("line", { class: "rule", x1: EDGE.left, x2: WIDTH - EDGE.right, y1: y(share), y2: y(share) }),
+    svg("text", { class: "axis", x: EDGE.left - 8, y: y(share) + 4, "text-anchor": "end" }, `${Math.round(100 * share)}%`),
+  ]);
+}
+
+/** @param {Shots[]} accuracy @param {Scale} scale */
+function outline(accuracy, { x, y }) {
+  const highs = accuracy.map((each) => `${x(each.shots)},${y(each.high)}`);
+  const lows = accuracy.map((each) => `${x(each.shots)},${y(each.low)}`);
+  return [...highs, ...lows.reverse()].join(" ");
+}
+
+/** @param {Shots} each @param {Scale} scale */
+function point(each, { x, y }) {
+  const [left, top] = [x(each.shots), y(each.accuracy)];
+  return [
+    svg("circle", { class: each.how === "held out" ? "point" : "point guess", cx: left, cy: top, r: 5 }, svg("title", {}, told(each))),
+    svg("text", { class: "value", x: left, y: top - 11, "text-anchor": "middle" }, percent(each.accuracy)),
+    svg("text", { class: "axis", x: left, y: HEIGHT - EDGE.bottom + 20, "text-anchor": "middle" }, String(each.shots)),
+  ];
+}
+
+/** @param {Shots} each */
+function told({ shots, accuracy, low, high, how }) {
+  return `${shots}: ${percent(accuracy)} (${percent(low)} to ${percent(high)}), ${how}`;
+}
+
+/** @param {Shots[]} accuracy */
+function table(accuracy) {
+  const head = el("tr", {}, ...["examples", "right", "95% interval", "how"].map((title) => el("th", { scope: "col" }, title)));
+  const rows = accuracy.map((each) =>
+    el("tr", {}, el("th", { scope: "row" }, String(each.shots)), ...[percent(each.accuracy), `${percent(each.low)} – ${percent(each.high)}`, each.how].map((text) => el("td", {}, text))),
+  );
+  return el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows));
+}
+
+/** @param {number} value */
+function round(value) {
+  return Math.round(10 * value) / 10;
+}
