@@ -10,6 +10,10 @@
     ├── ConfigError        a setting is unknown or outside its range
     ├── TrainingError      training cannot start, go on or be resumed
     └── GalleryError       a gallery is missing, damaged, of another encoder, or refuses an enrollment
+        ├── EmptyGallery       nothing is enrolled yet
+        ├── NotEnrolled        there is no such class or example
+        ├── NoMatch            no enrolled example has the attribute, or the value, that was asked for
+        └── BadLabels          labels that cannot be one
 
 Every message says what was wrong, where, and what to do about it. The command prints the message
 on one line and exits with status 2.
@@ -67,3 +71,19 @@ class TrainingError(LowshotError):
 
 class GalleryError(LowshotError):
     """A gallery is missing, damaged, of another encoder, or refuses an enrollment."""
+
+
+class EmptyGallery(GalleryError):
+    """Nothing is enrolled yet."""
+
+
+class NotEnrolled(GalleryError):
+    """There is no such class or example."""
+
+
+class NoMatch(GalleryError):
+    """No enrolled example has the attribute, or the value, that was asked for."""
+
+
+class BadLabels(GalleryError):
+    """Labels that cannot be one."""

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lowshot import __version__
-from lowshot.cli import bench, checking, demo, encoders, galleries, listings, moving
+from lowshot.cli import bench, checking, demo, encoders, galleries, listings, moving, serving
 from lowshot.errors import LowshotError
 from lowshot.text import printable
 
@@ -42,6 +42,7 @@ app.command()(encoders.train)
 app.command()(encoders.evaluate)
 app.command()(galleries.enroll)
 app.command()(galleries.identify)
+app.command()(serving.serve)
 galleries.app.command()(checking.check)
 galleries.app.command()(moving.copy)
 galleries.app.command()(moving.export)

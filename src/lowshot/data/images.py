@@ -67,7 +67,7 @@ class ImageForm(BaseModel):
 
 
 def read_pictures(
-    pictures: Sequence[Picture], form: ImageForm, names: Sequence[str] | None = None
+    pictures: Sequence[Picture], form: ImageForm, names: Sequence[str] | None = None, most: int = MAX_PIXELS
 ) -> NDArray[np.uint8]:
     """Decode pictures and bring them to one form.
 
@@ -76,6 +76,7 @@ def read_pictures(
             (height, width) or (height, width, 1, 3 or 4), the fourth channel alpha.
         form: the pixels wanted.
         names: what to call each picture in an error; None for its path or ``picture 0``, ``picture 1``, …
+        most: pixels of a file that is still decoded.
 
     Returns:
         (n, height, width, channels). Transparent parts are white, 16-bit gray is scaled to 8 bits, CMYK becomes RGB,
@@ -96,7 +97,7 @@ def read_pictures(
     problems: dict[tuple[str, str], None] = {}  # a dict, since a table may name one bad file twice
     for i, picture in enumerate(pictures):
         try:
-            pixels[i] = _read(picture, form)
+            pixels[i] = _read(picture, form, most)
         except DataError as error:
             problems[names[i] if names is not None else shown_name(picture, i), str(error)] = None
     if problems:
@@ -109,7 +110,7 @@ def shown_name(picture: Picture, position: int) -> str:
     return str(picture) if isinstance(picture, str | Path) else f"picture {position}"
 
 
-def _read(picture: Picture, form: ImageForm) -> NDArray[np.uint8]:
+def _read(picture: Picture, form: ImageForm, most: int) -> NDArray[np.uint8]:
     """One picture as (height, width, channels). Raises DataError with the reason only: the caller knows the name."""
     if isinstance(picture, np.ndarray):
         if picture.dtype == np.uint8 and picture.shape == form.shape:
@@ -118,7 +119,7 @@ def _read(picture: Picture, form: ImageForm) -> NDArray[np.uint8]:
     elif isinstance(picture, Image.Image):
         image = picture
     else:
-        image = open_picture(picture if isinstance(picture, bytes) else file_bytes(picture))
+        image = open_picture(picture if isinstance(picture, bytes) else file_bytes(picture), most)
         # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size. Stopping at twice the size wanted leaves the last step
         # to the same averaging as for any other file, and a photo of 12 megapixels takes a tenth of the time.
         image.draft(form.mode, (2 * max(form.height, form.width),) * 2)
@@ -156,8 +157,8 @@ def _without_warnings() -> Iterator[None]:
         yield
 
 
-def open_picture(file: bytes) -> Image.Image:
-    """The picture with its header read and checked, no pixel decoded yet."""
+def open_picture(file: bytes, most: int = MAX_PIXELS) -> Image.Image:
+    """The picture with its header read and checked, no pixel decoded yet. Raises DataError as :func:`_read` does."""
     if not file:
         raise DataError("it is empty")
     try:
@@ -168,11 +169,11 @@ def open_picture(file: bytes) -> Image.Image:
     except UnidentifiedImageError:
         raise DataError(f"it is no picture of a format read here ({', '.join(FORMATS)})") from None
     except Image.DecompressionBombError:
-        raise DataError(f"it has more than {MAX_PIXELS:,} pixels: shrink it") from None
+        raise DataError(f"it has more than {most:,} pixels: shrink it") from None
     except Exception as error:  # see _read
         raise DataError(f"its header is damaged ({error})") from None
-    if image.width * image.height > MAX_PIXELS:
-        raise DataError(f"it has {image.width}×{image.height} pixels, more than {MAX_PIXELS:,}: shrink it")
+    if image.width * image.height > most:
+        raise DataError(f"it has {image.width}×{image.height} pixels, more than {most:,}: shrink it")
     if several:
         raise DataError("it is an animation or has several pages: save the one picture that is meant")
     return image

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lowshot.encoder import Card, Encoder, Features
-from lowshot.errors import ConfigError, GalleryError
+from lowshot.errors import ConfigError
 from lowshot.gallery.duplicates import Duplicates, duplicates
 from lowshot.gallery.findings import (
     Confused,
@@ -22,7 +22,7 @@ from lowshot.gallery.findings import (
     mislabeled,
     unknowns,
 )
-from lowshot.gallery.index import Held, Ints
+from lowshot.gallery.index import Held, Ints, empty
 from lowshot.gallery.shots import Shots, curve, extrapolated, lone, stand_in, stretched
 from lowshot.recognize.choice import recognizer_named
 from lowshot.recognize.examples import ExampleKeeper
@@ -120,7 +120,7 @@ def check(
         most: findings of each kind to list.
 
     Raises:
-        GalleryError: nothing is enrolled.
+        EmptyGallery: nothing is enrolled.
         ConfigError: ``most`` or ``seed`` is below 0, or there is no such recognizer.
 
     Example:
@@ -136,7 +136,7 @@ def check(
     """
     held = gallery.held()
     if not len(held.ids):
-        raise GalleryError(f"{gallery.place} is empty: enroll at least one example first")
+        raise empty(gallery.place)
     background, own = gallery.encoder.background(), gallery.recognizer
     name = recognizer or (gallery.card.compare if own in _SLOW else own)
     found = check_held(held, gallery.card, background, gallery.original, recognizer=name, seed=seed, most=most)

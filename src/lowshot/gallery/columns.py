@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lowshot.errors import GalleryError
+from lowshot.errors import NoMatch
 from lowshot.gallery.growing import Growing
 
 _SHOWN = 10  # values in an error
@@ -46,16 +46,16 @@ class Columns:
         }
 
     def having(self, where: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
-        """Which examples have one of the values of each attribute. Raises GalleryError where none has."""
+        """Which examples have one of the values of each attribute. Raises NoMatch where none has."""
         mask = np.ones(len(self._table), bool)
         for attribute, values in where.items():
             known = self._values.get(attribute, {})
             if not known.keys() & set(values):
-                raise GalleryError(self._missing(attribute, values))
+                raise NoMatch(self._missing(attribute, values))
             mask &= self._among(attribute, values)
         if not mask.any():
             wanted = ", ".join(f"{attribute}={' or '.join(values)}" for attribute, values in where.items())
-            raise GalleryError(f"no enrolled example has {wanted}")
+            raise NoMatch(f"no enrolled example has {wanted}")
         return mask
 
     def lacking(self, attribute: str, values: Sequence[str]) -> NDArray[np.bool_]:
@@ -74,10 +74,10 @@ class Columns:
         return np.asarray(is_wanted[numbers])
 
     def texts(self, attribute: str) -> NDArray[np.str_]:
-        """The attribute of each example, empty where one does not state it. Raises GalleryError where none does."""
+        """The attribute of each example, empty where one does not state it. Raises NoMatch where none does."""
         known = self._values.get(attribute, {})
         if not known:
-            raise GalleryError(self._missing(attribute, []))
+            raise NoMatch(self._missing(attribute, []))
         return np.asarray(np.array([*known, ""])[self._table[_column(attribute)]])
 
     def _missing(self, attribute: str, values: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
 from lowshot.data.images import Picture, read_pictures, shown_name
 from lowshot.encoder import Card, Encoder, Features, named_encoders
-from lowshot.errors import BadFiles, ConfigError, EncoderError, GalleryError, ShapeError
+from lowshot.errors import BadFiles, BadLabels, ConfigError, EncoderError, GalleryError, NotEnrolled, ShapeError
 from lowshot.gallery.index import Held, Ints, check_top, empty
 from lowshot.gallery.originals import KEEPS, NONE, Keeping, contents, read_once
 from lowshot.gallery.records import Answer, Record
@@ -202,7 +202,8 @@ class Gallery:
         Raises:
             BadFiles: lists every picture that cannot be read.
             ShapeError: not as many labels, names or attributes as pictures.
-            GalleryError: labels, a name or an attribute that cannot be one, or the gallery's file cannot be written.
+            BadLabels: labels that cannot be one.
+            GalleryError: a name or an attribute that cannot be one, or the gallery's file cannot be written.
         """
         _check_lengths(_many(pictures), labels=_texts(labels), names=names, attributes=attributes)
         _check_names(names or [])
@@ -253,18 +254,18 @@ class Gallery:
     def remove(self, ids: Sequence[int]) -> int:
         """Remove examples, all or none; how many there were. A class without any is gone.
 
-        Raises GalleryError where an id is not there.
+        Raises NotEnrolled where an id is not there.
         """
         return self._store.remove(ids)
 
     def remove_class(self, label: str) -> int:
-        """Remove a class; how many examples it had. Raises GalleryError where there is no such class."""
+        """Remove a class; how many examples it had. Raises NotEnrolled where there is no such class."""
         return self._store.remove_class(label)
 
     def rename_class(self, label: str, to: str) -> int:
         """Give a class another label, which may be that of a class it joins; how many examples it had.
 
-        Raises GalleryError where there is no such class, or the new label cannot be one.
+        Raises NotEnrolled where there is no such class, BadLabels where the new label cannot be one.
         """
         check_labels([to], [label])
         return self._store.rename_class(label, to)
@@ -274,8 +275,20 @@ class Gallery:
         return self._store.classes()
 
     def examples(self, label: str | None = None) -> list[Record]:
-        """What is enrolled, of one class or in all, oldest first. Raises GalleryError where there is no such class."""
+        """What is enrolled, of one class or in all, oldest first. Raises NotEnrolled where there is no such class."""
         return self._store.records(label)
+
+    def example(self, id: int) -> Record:
+        """One enrolled example. Raises NotEnrolled where it is not there."""
+        return self._store.record(id)
+
+    def oldest(self) -> dict[str, int]:
+        """The id of the oldest example of each class: the one to show for it."""
+        return self._store.oldest()
+
+    def version(self) -> Hashable:
+        """Differs from before when this or any other process has changed something; quick."""
+        return self._store.version()
 
     @property
     def keeps_pictures(self) -> bool:
@@ -283,11 +296,11 @@ class Gallery:
         return self._keeping.images
 
     def original(self, id: int) -> bytes:
-        """The picture an example was enrolled from, as the bytes of a file. Raises GalleryError where there is none."""
+        """The picture an example was enrolled from, as the bytes of a file. Raises NotEnrolled where there is none."""
         picture = self._store.original(id)
         if picture is None:
             why = "" if self._keeping.images else ": it was made to keep features only (--no-images)"
-            raise GalleryError(f"{self.place} keeps no picture of example {id}{why}")
+            raise NotEnrolled(f"{self.place} keeps no picture of example {id}{why}")
         return picture
 
     def identify(
@@ -314,7 +327,9 @@ class Gallery:
 
         Raises:
             BadFiles: lists every picture that cannot be read.
-            GalleryError: nothing is enrolled, nothing with such attributes is, or the gallery cannot be read.
+            EmptyGallery: nothing is enrolled.
+            NoMatch: nothing with such attributes is.
+            GalleryError: the gallery cannot be read.
         """
         check_top(top)
         pictures = _many(pictures)
@@ -490,7 +505,7 @@ def _texts(labels: Sequence[Any]) -> Sequence[Any]:
 
 
 def check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
-    """Raises GalleryError, which lists every label that cannot be one, with the first picture that has it."""
+    """Raises BadLabels, which lists every label that cannot be one, with the first picture that has it."""
     first: dict[str, str] = {}
     for label, name in zip(labels, shown, strict=True):
         first.setdefault(label, name)
@@ -498,7 +513,7 @@ def check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
     if problems:
         more = len(problems) - BadFiles.SHOWN
         rest = f"; and {more} more" if more > 0 else ""
-        raise GalleryError(
+        raise BadLabels(
             f"{len(problems)} of {len(first)} labels cannot be used ({'; '.join(problems[: BadFiles.SHOWN])}{rest}): "
             "correct them"
         )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowshot.encoder import Features
-from lowshot.errors import ConfigError, GalleryError
+from lowshot.errors import ConfigError, EmptyGallery
 
 if TYPE_CHECKING:
     from lowshot.recognize.recognizer import Recognizer
@@ -105,7 +105,7 @@ class Index(Protocol):
             recognizer: how to compare, one that has learned nothing; None as the encoder's card says.
             shown: deciding examples to name.
 
-        Raises GalleryError where no example has the values of ``where``, or the store compares only as the card says.
+        Raises NoMatch where no example has the values of ``where``, GalleryError where the store compares only as the card says.
         """
 
     def attribute_names(self) -> list[str]:
@@ -135,6 +135,6 @@ def check_where(where: Mapping[str, str | Sequence[str]]) -> dict[str, Sequence[
     return wanted
 
 
-def empty(place: str) -> GalleryError:
+def empty(place: str) -> EmptyGallery:
     """The error of a gallery that nothing can be compared with."""
-    return GalleryError(f"{place} is empty: enroll at least one example first")
+    return EmptyGallery(f"{place} is empty: enroll at least one example first")

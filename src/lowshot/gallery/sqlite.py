@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lowshot.encoder import Card, Features
-from lowshot.errors import GalleryError
+from lowshot.errors import GalleryError, NotEnrolled
 from lowshot.gallery.records import Record
 from lowshot.gallery.store import Row, digest
 
@@ -55,6 +55,7 @@ _SINCE_1 = (
 )
 _BY_DIGEST = "CREATE INDEX digests_by_digest ON digests (digest)"
 
+_RECORD = "SELECT id, label, name, attributes, added FROM examples"
 _LARGEST = 2**63 - 1  # what SQLite can hold; no id is larger
 _PATIENCE = 10_000  # milliseconds to wait for another writer
 _PAGE, _PAGE_OF_PICTURES = 256, 16  # examples read at once, without and with their pictures
@@ -224,18 +225,18 @@ class SqliteStore:
             return [_same(connection, row) or self._insert(connection, row, now) for row in rows]
 
     def remove(self, ids: Iterable[int]) -> int:
-        """Remove examples, all or none; how many there were. Raises GalleryError where one is not there."""
+        """Remove examples, all or none; how many there were. Raises NotEnrolled where one is not there."""
         different = dict.fromkeys(map(_whole, ids))
         with self._transaction() as connection:
             for id in different:
                 gone = abs(id) <= _LARGEST and connection.execute("DELETE FROM examples WHERE id = ?", (id,)).rowcount
                 if not gone:
-                    raise GalleryError(f"{self.path} has no example {id}: nothing was removed")
+                    raise NotEnrolled(f"{self.path} has no example {id}: nothing was removed")
             connection.executemany("INSERT INTO journal VALUES (NULL, ?)", ((id,) for id in different))
         return len(different)
 
     def remove_class(self, label: str) -> int:
-        """Remove every example of a class; how many there were. Raises GalleryError where there is no such class."""
+        """Remove every example of a class; how many there were. Raises NotEnrolled where there is no such class."""
         with self._transaction() as connection:
             self._note(connection, label, "removed")
             return connection.execute("DELETE FROM examples WHERE label = ?", (label,)).rowcount
@@ -247,12 +248,12 @@ class SqliteStore:
             return connection.execute("UPDATE examples SET label = ? WHERE label = ?", (to, label)).rowcount
 
     def _note(self, connection: sqlite3.Connection, label: str, what: str) -> None:
-        """Write the examples of a class into the journal. Raises GalleryError where there is no such class."""
+        """Write the examples of a class into the journal. Raises NotEnrolled where there is no such class."""
         noted = connection.execute(
             "INSERT INTO journal SELECT NULL, id FROM examples WHERE label = ? ORDER BY id", (label,)
         ).rowcount
         if not noted:
-            raise GalleryError(f"{self.path} has no class {label!r}: nothing was {what}")
+            raise NotEnrolled(f"{self.path} has no class {label!r}: nothing was {what}")
 
     def classes(self) -> dict[str, int]:
         """Each class and how many examples it has, in order of the labels."""
@@ -261,18 +262,29 @@ class SqliteStore:
                 connection.execute("SELECT label, count(*) FROM examples GROUP BY label ORDER BY label").fetchall()
             )
 
-    def records(self, label: str | None = None) -> list[Record]:
-        """The examples, of one class or of all, oldest first. Raises GalleryError where there is no such class."""
-        where, values = ("", ()) if label is None else ("WHERE label = ?", (label,))
-        query = f"SELECT id, label, name, attributes, added FROM examples {where} ORDER BY id"
+    def oldest(self) -> dict[str, int]:
+        """The id of the oldest example of each class."""
         with self._use() as connection:
-            rows = connection.execute(query, values).fetchall()
+            return dict(connection.execute("SELECT label, min(id) FROM examples GROUP BY label").fetchall())
+
+    def record(self, id: int) -> Record:
+        """One example. Raises NotEnrolled where it is not there."""
+        row: tuple[int, str, str, str, str] | None = None
+        with self._use() as connection:
+            if abs(_whole(id)) <= _LARGEST:
+                row = connection.execute(f"{_RECORD} WHERE id = ?", (_whole(id),)).fetchone()
+        if row is None:
+            raise NotEnrolled(f"{self.path} has no example {id}")
+        return _record(*row)
+
+    def records(self, label: str | None = None) -> list[Record]:
+        """The examples, of one class or of all, oldest first. Raises NotEnrolled where there is no such class."""
+        where, values = ("", ()) if label is None else ("WHERE label = ?", (label,))
+        with self._use() as connection:
+            rows = connection.execute(f"{_RECORD} {where} ORDER BY id", values).fetchall()
         if label is not None and not rows:
-            raise GalleryError(f"{self.path} has no class {label!r}")
-        return [
-            Record(id, label, name, json.loads(attributes), datetime.fromisoformat(added))
-            for id, label, name, attributes, added in rows
-        ]
+            raise NotEnrolled(f"{self.path} has no class {label!r}")
+        return [_record(*row) for row in rows]
 
     def names(self, ids: Iterable[int]) -> dict[int, str]:
         """The names of those examples that (still) are there."""
@@ -281,14 +293,14 @@ class SqliteStore:
             return dict(connection.execute(query, (json.dumps(list(ids)),)).fetchall())
 
     def original(self, id: int) -> bytes | None:
-        """The picture file an example came from, None where none is kept. Raises GalleryError for an unknown id."""
+        """The picture file an example came from, None where none is kept. Raises NotEnrolled for an unknown id."""
         query = "SELECT picture FROM examples LEFT JOIN originals USING (id) WHERE id = ?"
         with self._use() as connection:
             row: tuple[bytes | None] | None = None
             if abs(_whole(id)) <= _LARGEST:
                 row = connection.execute(query, (_whole(id),)).fetchone()
         if row is None:
-            raise GalleryError(f"{self.path} has no example {id}")
+            raise NotEnrolled(f"{self.path} has no example {id}")
         return row[0]
 
     def __len__(self) -> int:
@@ -419,6 +431,10 @@ def _connection(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(fixed, uri=True, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _record(id: int, label: str, name: str, attributes: str, added: str) -> Record:
+    return Record(id, label, name, json.loads(attributes), datetime.fromisoformat(added))
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:

@@ -81,19 +81,25 @@ class Store(Protocol):
         """
 
     def remove(self, ids: Iterable[int]) -> int:
-        """Remove examples, all or none; how many there were. Raises GalleryError where one is not there."""
+        """Remove examples, all or none; how many there were. Raises NotEnrolled where one is not there."""
 
     def remove_class(self, label: str) -> int:
-        """Remove every example of a class; how many there were. Raises GalleryError where there is no such class."""
+        """Remove every example of a class; how many there were. Raises NotEnrolled where there is no such class."""
 
     def rename_class(self, label: str, to: str) -> int:
-        """Give every example of a class another label; how many there were. Raises GalleryError as ``remove_class``."""
+        """Give every example of a class another label; how many there were. Raises NotEnrolled as ``remove_class``."""
 
     def classes(self) -> dict[str, int]:
         """Each class and how many examples it has, in order of the labels."""
 
+    def oldest(self) -> dict[str, int]:
+        """The id of the oldest example of each class."""
+
+    def record(self, id: int) -> Record:
+        """One example. Raises NotEnrolled where it is not there."""
+
     def records(self, label: str | None = None) -> list[Record]:
-        """The examples, of one class or of all, oldest first. Raises GalleryError where there is no such class."""
+        """The examples, of one class or of all, oldest first. Raises NotEnrolled where there is no such class."""
 
     def rows(self, after: int = 0, originals: bool = True) -> Iterator[Row]:
         """All that is kept of the examples with a larger id than ``after``, in order of their ids."""
@@ -102,7 +108,7 @@ class Store(Protocol):
         """The names of those examples that (still) are there."""
 
     def original(self, id: int) -> bytes | None:
-        """The picture file an example came from, None where none is kept. Raises GalleryError for an unknown id."""
+        """The picture file an example came from, None where none is kept. Raises NotEnrolled for an unknown id."""
 
     def __len__(self) -> int:
         """How many examples there are."""

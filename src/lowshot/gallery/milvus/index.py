@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowshot.encoder import Card, Features
-from lowshot.errors import GalleryError
+from lowshot.errors import NoMatch
 from lowshot.gallery.index import Compared, Held, Kept, Where
 from lowshot.gallery.milvus.connection import MOST_RESULTS, Found, quoted
 from lowshot.gallery.milvus.store import MilvusStore
@@ -104,7 +104,7 @@ class MilvusIndex:
         """The attribute of each example of :meth:`held`, empty where one does not state it, (N,)."""
         values = [row["attributes"].get(attribute) for row in self._store.pages("", ["attributes"])]
         if all(value is None for value in values):
-            raise GalleryError(f"no enrolled example has an attribute {attribute!r}")
+            raise NoMatch(f"no enrolled example has an attribute {attribute!r}")
         return np.array([value or "" for value in values])
 
     def held(self, most: int | None = None) -> Held:

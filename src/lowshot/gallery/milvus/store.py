@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lowshot.encoder import Card, Features
-from lowshot.errors import GalleryError
+from lowshot.errors import GalleryError, NotEnrolled
 from lowshot.gallery.milvus import layout
 from lowshot.gallery.milvus.connection import MOST_RESULTS, PATIENCE, Connection, Found, milvus_error, quoted
 from lowshot.gallery.milvus.files import Files, parts
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _FACT = "lowshot.fact."  # a property's name begins so, and goes on with the fact's
 _TEXT, _FILE = "text:", "file:"  # how the value of such a property begins
 _LONGEST = 4096  # characters of a fact that is a property itself
+_RECORD = ["label", "name", "attributes", "added"]
 _KEPT = ["name", "attributes", "added", "digest", "parts", "feature"]  # of an example, with its label
 _PAGE, _PAGE_OF_PICTURES = 2048, 32  # examples read at once with their features, and with their pictures
 _PROBED = 128  # cells of the index in which neighbors are looked for; see docs/scale.md for the recall
@@ -119,18 +120,18 @@ class MilvusStore:
             return [at.get(id(row)) or known[named(row)] for row in rows]
 
     def remove(self, ids: Iterable[int]) -> int:
-        """Remove examples, all or none; how many there were. Raises GalleryError where one is not there."""
+        """Remove examples, all or none; how many there were. Raises NotEnrolled where one is not there."""
         different = list(dict.fromkeys(map(_whole, ids)))
         with self._lock, self._use() as milvus:
             there = {row["id"]: row["parts"] for row in self._of_ids(different, ["parts"])}
             for id in different:
                 if id not in there:
-                    raise GalleryError(f"{self.place} has no example {id}: nothing was removed")
+                    raise NotEnrolled(f"{self.place} has no example {id}: nothing was removed")
             self._remove(milvus, there)
         return len(different)
 
     def remove_class(self, label: str) -> int:
-        """Remove every example of a class; how many there were. Raises GalleryError where there is no such class."""
+        """Remove every example of a class; how many there were. Raises NotEnrolled where there is no such class."""
         with self._lock, self._use() as milvus:
             there = {row["id"]: row["parts"] for row in self._of_class(label, ["parts"], ": nothing was removed")}
             self._remove(milvus, there)
@@ -149,12 +150,23 @@ class MilvusStore:
         """Each class and how many examples it has, in order of the labels."""
         return dict(sorted(Counter(row["label"] for row in self.pages("", ["label"])).items()))
 
+    def oldest(self) -> dict[str, int]:
+        """The id of the oldest example of each class."""
+        oldest: dict[str, int] = {}
+        for row in self.pages("", ["label"]):
+            oldest.setdefault(row["label"], row["id"])
+        return oldest
+
+    def record(self, id: int) -> Record:
+        """One example. Raises NotEnrolled where it is not there."""
+        for row in self._of_ids([_whole(id)], _RECORD):
+            return layout.record(row)
+        raise NotEnrolled(f"{self.place} has no example {id}")
+
     def records(self, label: str | None = None) -> list[Record]:
-        """The examples, of one class or of all, oldest first. Raises GalleryError where there is no such class."""
-        fields = ["label", "name", "attributes", "added"]
-        return [
-            layout.record(row) for row in (self.pages("", fields) if label is None else self._of_class(label, fields))
-        ]
+        """The examples, of one class or of all, oldest first. Raises NotEnrolled where there is no such class."""
+        rows = self.pages("", _RECORD) if label is None else self._of_class(label, _RECORD)
+        return [layout.record(row) for row in rows]
 
     def rows(self, after: int = 0, originals: bool = True) -> Iterator[Row]:
         """All that is kept of the examples with a larger id than ``after``, in order of their ids."""
@@ -170,10 +182,10 @@ class MilvusStore:
         return {row["id"]: row["name"] for row in self._of_ids(list(ids), ["name"])}
 
     def original(self, id: int) -> bytes | None:
-        """The picture file an example came from, None where none is kept. Raises GalleryError for an unknown id."""
+        """The picture file an example came from, None where none is kept. Raises NotEnrolled for an unknown id."""
         found = list(self._of_ids([_whole(id)], ["parts"]))
         if not found:
-            raise GalleryError(f"{self.place} has no example {id}")
+            raise NotEnrolled(f"{self.place} has no example {id}")
         return self._pictures(found).get(id)
 
     def __len__(self) -> int:
@@ -249,10 +261,10 @@ class MilvusStore:
             yield from self.query(f"id in {possible[start : start + MOST_RESULTS]}", fields)
 
     def _of_class(self, label: str, fields: Sequence[str], so: str = "") -> list[Found]:
-        """The examples of a class. Raises GalleryError where there is none, and says so what did not happen."""
+        """The examples of a class. Raises NotEnrolled where there is none, and says so what did not happen."""
         rows = list(self.pages(f"label == {quoted(label)}", ["label", *fields]))
         if not rows:
-            raise GalleryError(f"{self.place} has no class {label!r}{so}")
+            raise NotEnrolled(f"{self.place} has no class {label!r}{so}")
         return rows
 
     def _pictures(self, rows: Sequence[Found]) -> dict[int, bytes]:

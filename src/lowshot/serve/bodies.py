@@ -1,0 +1,281 @@
+"""From a request's body to items and parameters, within limits. Nothing of it touches the disk."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from lowshot.data.images import open_picture
+from lowshot.errors import BadFiles, DataError
+from lowshot.serve.problems import Refused
+from lowshot.text import printable
+
+Read = TypeVar("Read", bound=BaseModel)
+
+_MOST_FIELDS = 200  # of a form, files aside
+_LONGEST_NAME = 500  # characters
+_LARGEST_FIELD = 1 << 14  # bytes
+
+
+class Item(BaseModel):
+    """A picture in JSON: its file as base64, what to call it, and further facts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: str = Field(description="The bytes of the file, as base64.", json_schema_extra={"contentEncoding": "base64"})
+    name: str = ""
+    attributes: dict[str, str] = {}
+
+
+class IdentifyBody(BaseModel):
+    """What to identify, in JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[Item] = Field(min_length=1)
+    top: int = Field(default=5, ge=1, le=1000)
+    where: dict[str, list[str]] = {}
+    gate: list[str] = []
+    gate_recall: float = Field(default=0.99, gt=0, le=1)
+
+
+class EnrollBody(BaseModel):
+    """What to enroll, in JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[Item] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of a request: their bytes, their names and, where they were given, facts on each."""
+
+    contents: Sequence[bytes]
+    names: Sequence[str]
+    attributes: Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """How to compare; questions that are equal can be answered together."""
+
+    top: int
+    where: tuple[tuple[str, tuple[str, ...]], ...]
+    gate: tuple[str, ...]
+    gate_recall: float
+
+
+@dataclass
+class _Part:
+    """One part of a form."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+    content: bytearray = field(default_factory=bytearray)
+
+
+def read_identify(media_type: str, body: bytes, most: int) -> tuple[Files, Question]:
+    """What to identify, and how. Raises Refused or BadFiles, as :func:`read_enroll` does."""
+    if _kind(media_type) == "application/json":
+        given = _validated(IdentifyBody.model_validate_json, body)
+        return _decoded(given.items, most), _question(given)
+    files, fields = _form(media_type, body, most)
+    _know(fields, {"top", "where", "gate", "gate_recall"})
+    values: dict[str, Any] = {name: _one(name, fields[name]) for name in ("top", "gate_recall") if name in fields}
+    values |= {"where": _pairs("where", fields.get("where", [])), "gate": fields.get("gate", [])}
+    given = _validated(IdentifyBody.model_validate, {**values, "items": [{"data": ""}]})
+    return files, _question(given)
+
+
+def read_enroll(media_type: str, body: bytes, most: int) -> Files:
+    """What to enroll.
+
+    Args:
+        media_type: the Content-Type.
+        body: all of it.
+        most: files allowed.
+
+    Raises:
+        Refused: the body is malformed, of another type, or has too many files or parameters that cannot be.
+        BadFiles: lists the items that are no base64.
+    """
+    if _kind(media_type) == "application/json":
+        return _decoded(_validated(EnrollBody.model_validate_json, body).items, most)
+    files, fields = _form(media_type, body, most)
+    _know(fields, {"attributes"})
+    attributes = {}
+    for key, values in _pairs("attributes", fields.get("attributes", [])).items():
+        attributes[key] = _one(f"attributes {key}", values)
+    return Files(files.contents, files.names, [attributes] * len(files.contents))
+
+
+def check_sizes(files: Files, most: int) -> None:
+    """Look at the headers of pictures. Raises BadFiles, which lists those that are no picture or have too many pixels."""
+    problems = []
+    for name, content in zip(files.names, files.contents, strict=True):
+        try:
+            open_picture(content, most)
+        except DataError as error:
+            problems.append((name, str(error)))
+    if problems:
+        raise BadFiles(problems, len(files.contents))
+
+
+def _kind(media_type: str) -> str:
+    """The type of the content, without parameters. Raises Refused where it is not one of the two."""
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind not in ("application/json", "multipart/form-data"):
+        said = f"not {printable(kind)[:100]}" if kind else "and say which as Content-Type"
+        raise Refused("media-type", f"send multipart/form-data or application/json, {said}")
+    return kind
+
+
+def _validated(validate: Callable[..., Read], given: Any) -> Read:
+    """Raises Refused, which says what is wrong with the first value that is."""
+    try:
+        return validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        kind = "malformed" if first["type"] == "json_invalid" else "bad-parameters"
+        raise Refused(kind, printable(f"{where}: {first['msg']}" if where else first["msg"])) from None
+
+
+def _question(given: IdentifyBody) -> Question:
+    where = tuple(sorted((key, tuple(sorted(values))) for key, values in given.where.items()))
+    return Question(given.top, where, tuple(given.gate), given.gate_recall)
+
+
+def _decoded(items: Sequence[Item], most: int) -> Files:
+    _check_number(len(items), most)
+    names = [_name(item.name, position) for position, item in enumerate(items)]
+    contents, problems = [], []
+    for name, item in zip(names, items, strict=True):
+        try:
+            contents.append(base64.b64decode(item.data, validate=True))
+        except (binascii.Error, ValueError):
+            problems.append((name, "its data are no base64"))
+    if problems:
+        raise BadFiles(problems, len(items))
+    return Files(contents, names, [item.attributes for item in items])
+
+
+def _name(given: str, position: int) -> str:
+    """What to call a file: as the client does, in one line and not at any length."""
+    return printable(given)[:_LONGEST_NAME] or f"item {position}"
+
+
+def _check_number(files: int, most: int) -> None:
+    if files > most:
+        raise Refused("too-large", f"{files} files at once, {most} are allowed: send them in parts")
+
+
+def _form(media_type: str, body: bytes, most: int) -> tuple[Files, dict[str, list[str]]]:
+    """The files of a form, and its other fields. Raises Refused where it is malformed."""
+    contents: list[bytes] = []
+    names: list[str] = []
+    fields: dict[str, list[str]] = {}
+    for part in _parts(media_type, body, most + _MOST_FIELDS):
+        options = parse_options_header(part.headers.get("content-disposition", ""))[1]
+        name = options.get(b"name", b"").decode("utf-8", "replace")
+        if name == "files":
+            contents.append(bytes(part.content))
+            names.append(_name(options.get(b"filename", b"").decode("utf-8", "replace"), len(names)))
+        else:
+            fields.setdefault(name, []).append(_text(name, part.content))
+    _check_number(len(contents), most)
+    if not contents:
+        raise Refused("bad-parameters", "the form has no file: send some as `files`")
+    return Files(contents, names, []), fields
+
+
+def _parts(media_type: str, body: bytes, most: int) -> list[_Part]:
+    """The parts of a form."""
+    boundary = parse_options_header(media_type)[1].get(b"boundary")
+    if not boundary:
+        raise Refused("malformed", "the Content-Type names no boundary between the parts of the form")
+    parts: list[_Part] = []
+    header: list[bytes] = [b"", b""]
+    ended = False
+
+    def begin() -> None:
+        if len(parts) == most:
+            raise Refused("too-large", f"the form has more than {most} parts: send fewer")
+        parts.append(_Part())
+
+    def name(data: bytes, start: int, end: int) -> None:
+        header[0] += data[start:end]
+
+    def value(data: bytes, start: int, end: int) -> None:
+        header[1] += data[start:end]
+
+    def header_end() -> None:
+        parts[-1].headers[header[0].decode("latin-1").lower()] = header[1].decode("latin-1")
+        header[:] = [b"", b""]
+
+    def content(data: bytes, start: int, end: int) -> None:
+        parts[-1].content += memoryview(data)[start:end]
+
+    def end() -> None:
+        nonlocal ended
+        ended = True
+
+    try:
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": begin,
+                "on_header_field": name,
+                "on_header_value": value,
+                "on_header_end": header_end,
+                "on_part_data": content,
+                "on_end": end,
+            },
+        )
+        parser.write(body)
+        parser.finalize()
+    except MultipartParseError as error:
+        raise Refused("malformed", f"the form cannot be read ({printable(error)})") from None
+    if not ended:
+        raise Refused("malformed", "the form is cut short")
+    return parts
+
+
+def _text(name: str, content: bytearray) -> str:
+    if len(content) > _LARGEST_FIELD:
+        raise Refused("bad-parameters", f"the field {printable(name)[:100]!r} has more than {_LARGEST_FIELD:,} bytes")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused("malformed", f"the field {printable(name)[:100]!r} is no UTF-8") from None
+
+
+def _know(fields: Mapping[str, object], known: set[str]) -> None:
+    """A field that is misspelled must not be overlooked."""
+    if strange := fields.keys() - known:
+        listed = ", ".join(["files", *sorted(known)])
+        raise Refused("bad-parameters", f"no field {printable(min(strange))[:100]!r} is known here: send {listed}")
+
+
+def _one(name: str, values: Sequence[str]) -> str:
+    if len(values) > 1:
+        raise Refused("bad-parameters", f"{printable(name)[:100]} is given {len(values)} times: give it once")
+    return values[0]
+
+
+def _pairs(name: str, values: Sequence[str]) -> dict[str, list[str]]:
+    """``["a=x", "a=y", "b=z"]`` as a mapping."""
+    pairs: dict[str, list[str]] = {}
+    for each in values:
+        key, equals, value = each.partition("=")
+        if not equals or not key:
+            raise Refused("bad-parameters", f"{name} {printable(each)[:100]!r}: write key=value")
+        pairs.setdefault(key, []).append(value)
+    return pairs

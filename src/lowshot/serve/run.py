@@ -1,0 +1,85 @@
+"""Starting a service, and ending it without dropping what was accepted."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from lowshot.errors import ConfigError
+from lowshot.serve.app import make_app
+from lowshot.serve.edge import Edge, log_to_stderr
+from lowshot.serve.service import Service
+from lowshot.serve.settings import Settings
+
+
+def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until a signal ends it.
+
+    Args:
+        settings: see :class:`~lowshot.serve.settings.Settings`.
+        ready: is told the address when requests are answered.
+
+    Raises:
+        ConfigError: the address is taken, or not one of this machine.
+        GalleryError, EncoderError: see :meth:`lowshot.Gallery.open`.
+    """
+    app = make_app(settings)
+    listener = listen(settings)
+    log_to_stderr()
+    _Server(app, app.service, lambda: ready(address(listener))).run(sockets=[listener])
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket at the address. Raises ConfigError where it cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"{settings.host} port {settings.port} cannot be used ({error.strerror or error}): choose others with --host "
+            "and --port"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def address(listener: socket.socket) -> str:
+    """Where a browser finds it."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready; and, asked to end, lets clients go elsewhere before it stops to listen."""
+
+    def __init__(self, app: Edge, service: Service, ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="on", backlog=2048)
+        )
+        self._service = service
+        self._ready: Callable[[], None] | None = ready
+        self._end: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal asks, the second one orders."""
+        if self._end is not None:
+            self.should_exit = self.force_exit = True
+        self._service.drain()
+        self._end = time.monotonic() + self._service.settings.drain
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if self._ready is not None:
+            self._ready, ready = None, self._ready
+            ready()
+        if self._end is not None and time.monotonic() >= self._end:
+            self.should_exit = True
+        return await super().on_tick(counter)
