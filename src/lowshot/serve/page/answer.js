@@ -1,13 +1,12 @@
 /** An answer as the reader sees it: what it is, how sure, what decided, and whether that is right. */
 
-import { el } from "./dom.js";
+import { breakable, el } from "./dom.js";
 import { figure, picture } from "./pictures.js";
 import { nameForm } from "./teach.js";
 import { percent, quoted } from "./words.js";
 
 /** @typedef {import("./api.js").Answer} Answer */
 
-const DECIDED = 3; // enrolled examples shown
 const RUNNERS = 4;
 
 /**
@@ -15,13 +14,14 @@ const RUNNERS = 4;
  *   answer: Answer | null,
  *   own: HTMLElement,
  *   noun: string,
+ *   decided: number,
  *   suggested?: string,
  *   teach: (label: string) => Promise<unknown>,
- * }} options the answer, or null where nothing is enrolled yet; a picture of what was asked; what to call it; a name that was
- *   typed already; enrolls it
+ * }} options the answer, or null where nothing is enrolled yet; a picture of what was asked; what to call it; how many
+ *   enrolled examples to show; a name that was typed already; enrolls it
  * @returns {HTMLElement}
  */
-export function outcome({ answer, own, noun, suggested = "", teach }) {
+export function outcome({ answer, own, noun, decided, suggested = "", teach }) {
   const form = nameForm({ prompt: `Name this ${noun}`, button: "Teach", value: suggested, submit: teach });
   if (!answer) {
     const first = el("p", { class: "soft" }, `Nothing is known yet. Give this ${noun} a name, and it will be known next time.`);
@@ -32,7 +32,7 @@ export function outcome({ answer, own, noun, suggested = "", teach }) {
     "div",
     { class: `outcome ${answer.unknown ? "unknown" : "known"}` },
     verdict(answer.label ?? "Unknown", sure),
-    evidence(own, answer.examples.slice(0, DECIDED)),
+    evidence(own, answer.examples.slice(0, decided)),
     runnersUp(answer),
     answer.label === null ? unknown(form) : feedback(answer.label, form, teach, Boolean(suggested)),
   );
@@ -47,15 +47,15 @@ export function spoken(answer) {
 
 /** @param {string} label @param {string} sure */
 function verdict(label, sure) {
-  return el("p", { class: "verdict" }, el("strong", {}, label), " ", el("span", { class: "sure" }, sure));
+  return el("p", { class: "verdict" }, el("strong", {}, breakable(label)), " ", el("span", { class: "sure" }, sure));
 }
 
-/** @param {HTMLElement} own @param {import("./api.js").Match[]} examples */
+/** What was asked beside what decided. @param {HTMLElement} own @param {import("./api.js").Match[]} examples all of one class */
 function evidence(own, examples) {
-  const decided = examples.map(({ id, label, name }) =>
-    figure(picture(id, `Enrolled example of ${label}${name && `: ${name}`}`, 128), label, "enrolled"),
-  );
-  return el("div", { class: "evidence" }, figure(own, "Yours"), ...decided);
+  const pictures = examples.map(({ id, label, name }) => picture(id, `Enrolled example of ${label}${name && `: ${name}`}`, 128));
+  const caption = el("figcaption", {}, el("b", {}, breakable(examples[0]?.label ?? "")), el("span", {}, "enrolled"));
+  const decided = examples.length > 0 && el("figure", { class: "decided" }, el("div", { class: "row" }, ...pictures), caption);
+  return el("div", { class: "evidence" }, figure(own, "Yours"), decided);
 }
 
 /** @param {Answer} answer */

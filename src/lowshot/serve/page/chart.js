@@ -8,6 +8,7 @@ import { percent } from "./words.js";
 
 const WIDTH = 640;
 const HEIGHT = 260;
+const ROOM = 40; // for a number
 const EDGE = { left: 46, right: 18, top: 26, bottom: 42 };
 
 /** @param {Shots[]} accuracy @returns {HTMLElement} */
@@ -20,7 +21,8 @@ export function chart(accuracy) {
     ...rules(scale),
     svg("polygon", { class: "interval", points: outline(accuracy, scale) }),
     svg("polyline", { class: "line", points: accuracy.map((each) => `${scale.x(each.shots)},${scale.y(each.accuracy)}`).join(" ") }),
-    ...accuracy.flatMap((each) => point(each, scale)),
+    ...accuracy.map((each) => point(each, scale)),
+    ...apart(accuracy, scale).flatMap((each) => values(each, scale)),
     svg("text", { class: "axis", x: (WIDTH + EDGE.left - EDGE.right) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "examples of each class"),
   );
   return el("div", {}, picture, el("details", {}, el("summary", {}, "As a table"), table(accuracy)));
@@ -59,10 +61,25 @@ function outline(accuracy, { x, y }) {
 
 /** @param {Shots} each @param {Scale} scale */
 function point(each, { x, y }) {
-  const [left, top] = [x(each.shots), y(each.accuracy)];
+  const look = each.how === "held out" ? "point" : "point guess";
+  return svg("circle", { class: look, cx: x(each.shots), cy: y(each.accuracy), r: 5 }, svg("title", {}, told(each)));
+}
+
+/** Points with room for a number: all but those too close to the one before. @param {Shots[]} accuracy @param {Scale} scale */
+function apart(accuracy, { x }) {
+  /** @type {Shots[]} */
+  const kept = [];
+  for (const each of accuracy) {
+    if (!kept.length || x(each.shots) - x(kept[kept.length - 1].shots) >= ROOM) kept.push(each);
+  }
+  return kept;
+}
+
+/** @param {Shots} each @param {Scale} scale */
+function values(each, { x, y }) {
+  const left = x(each.shots);
   return [
-    svg("circle", { class: each.how === "held out" ? "point" : "point guess", cx: left, cy: top, r: 5 }, svg("title", {}, told(each))),
-    svg("text", { class: "value", x: left, y: top - 11, "text-anchor": "middle" }, percent(each.accuracy)),
+    svg("text", { class: "value", x: left, y: y(each.accuracy) - 11, "text-anchor": "middle" }, percent(each.accuracy)),
     svg("text", { class: "axis", x: left, y: HEIGHT - EDGE.bottom + 20, "text-anchor": "middle" }, String(each.shots)),
   ];
 }

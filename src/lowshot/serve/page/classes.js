@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { oneClass } from "./one_class.js";
-import { byId, el, taken } from "./dom.js";
+import { breakable, byId, el, taken } from "./dom.js";
 import { gallery } from "./gallery.js";
 import { attempt } from "./notice.js";
 import { picture } from "./pictures.js";
@@ -71,7 +71,7 @@ function card({ label, examples, first }) {
   return el(
     "li",
     {},
-    el("a", { class: "class card", href: `#classes/${encodeURIComponent(label)}` }, picture(first, "", 128), el("b", {}, label), el("span", { class: "soft" }, many(examples, "example"))),
+    el("a", { class: "class card", href: `#classes/${encodeURIComponent(label)}` }, picture(first, "", 128), el("b", {}, breakable(label)), el("span", { class: "soft" }, many(examples, "example"))),
   );
 }
 

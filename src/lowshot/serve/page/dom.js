@@ -44,6 +44,18 @@ export function byId(id) {
 }
 
 /**
+ * A label that may be broken behind its separators.
+ *
+ * @param {string} label
+ * @returns {DocumentFragment}
+ */
+export function breakable(label) {
+  const made = document.createDocumentFragment();
+  made.append(...label.split(/(?<=[/_-])(?=.)/).flatMap((part, i) => (i ? [el("wbr"), part] : [part])));
+  return made;
+}
+
+/**
  * The files chosen, once: choosing the same again is a change, too.
  *
  * @param {HTMLInputElement} input

@@ -11,6 +11,7 @@ import { teach } from "./teach.js";
 import { many, quoted } from "./words.js";
 
 const NAME = "drawing.png";
+const DECIDED = 3; // enrolled drawings beside an answer
 const SHOWN = 24; // classes below the pad
 
 /** Encoders of ink: gray pictures, with ink as 1 and paper as 0. @param {api.Card} card */
@@ -73,7 +74,7 @@ class Draw {
     const address = URL.createObjectURL(drawing);
     const own = el("img", { class: "picture", src: address, alt: "Your drawing", onload: () => URL.revokeObjectURL(address) });
     const learn = (/** @type {string} */ label) => attempt(() => this.#teach(label, drawing));
-    this.panel.replaceChildren(outcome({ answer, own, noun: "drawing", suggested: typed, teach: learn }));
+    this.panel.replaceChildren(outcome({ answer, own, noun: "drawing", decided: DECIDED, suggested: typed, teach: learn }));
     announce(answer ? spoken(answer) : "Nothing is known yet. Name this drawing.");
   }
 
@@ -90,12 +91,13 @@ class Draw {
     byId("took").textContent = "";
     if (this.#wanted) this.#hint(`Draw ${quoted(this.#wanted)}`, "and add it as one more example.");
     else if (gallery.examples) this.#hint("Draw something", "The answer comes when you lift the pen.");
-    else this.#hint("Draw anything", "A letter, a sign, a doodle. Give it a name, and draw it again: one drawing is enough.");
+    else this.panel.replaceChildren(byId("first-steps").content.cloneNode(true));
   }
 
   /** @param {string} title @param {string} detail */
   #hint(title, detail) {
-    this.panel.replaceChildren(el("div", { class: "outcome hint" }, el("p", { class: "verdict" }, el("strong", {}, title)), el("p", { class: "soft" }, detail)));
+    const verdict = el("p", { class: "verdict" }, el("strong", {}, title));
+    this.panel.replaceChildren(el("div", { class: "outcome hint" }, verdict, el("p", { class: "soft" }, detail)));
   }
 
   #buttons() {

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { chart } from "./chart.js";
-import { byId, el } from "./dom.js";
+import { breakable, byId, el } from "./dom.js";
 import { gallery } from "./gallery.js";
 import { galleryMap } from "./map.js";
 import { attempt } from "./notice.js";
@@ -109,11 +109,11 @@ function expected({ accuracy }) {
   return el("section", {}, el("h2", {}, "Expected accuracy"), el("p", { class: "soft" }, about), chart(accuracy));
 }
 
-/** @param {string} title @param {string} about @param {HTMLElement[]} cards @param {number} inAll */
-function section(title, about, cards, inAll) {
+/** @param {string} title @param {string} about @param {HTMLElement[]} cards @param {number} inAll @param {string} [grid] */
+function section(title, about, cards, inAll, grid = "finding-grid") {
   if (!cards.length) return null;
   const more = inAll > cards.length ? ` The ${cards.length} gravest of ${inAll}:` : "";
-  return el("section", {}, el("h2", {}, title), el("p", { class: "soft" }, about + more), el("ul", { class: "finding-grid" }, ...cards));
+  return el("section", {}, el("h2", {}, title), el("p", { class: "soft" }, about + more), el("ul", { class: grid }, ...cards));
 }
 
 /** @param {Mislabeled} each */
@@ -159,12 +159,13 @@ function confused({ labels, share, taken, asked, seen, how }) {
 function needy(gains) {
   const most = gains.filter((each) => each.gain > 0).slice(0, NEEDY);
   const about = "The classes that gain most, greatest gain first: an estimate from few examples, so trust the order more than the figure.";
+  const first = new Map(gallery.classes.map((each) => [each.label, each.first]));
   const cards = most.map(({ label, examples, gain }) => {
-    const first = gallery.classes.find((each) => each.label === label)?.first;
-    const image = first === undefined ? [] : [figure(picture(first, `First example of ${label}`, 112), many(examples, "example"))];
-    return finding(label, `About ${(100 * gain).toFixed(1)} points more of its answers right.`, image, opener(label, "Add an example"));
+    const facts = `${many(examples, "example")}; about ${(100 * gain).toFixed(1)} points more right with one more`;
+    const words = el("div", {}, el("h3", {}, breakable(label)), el("p", { class: "soft" }, facts), link(label, "Add an example"));
+    return el("li", { class: "needy card" }, picture(first.get(label) ?? 0, "", 68), words);
   });
-  return section("Where one more example helps most", about, cards, cards.length);
+  return section("Where one more example helps most", about, cards, cards.length, "needy-grid");
 }
 
 /** @param {api.GalleryMap} map */
@@ -200,9 +201,17 @@ function action(text, work, tone = "", name = text) {
   return button;
 }
 
-/** @param {string} label @param {string} [text] */
-function opener(label, text = `Open ${quoted(label)}`) {
-  return el("a", { class: "plain", href: `#classes/${encodeURIComponent(label)}`, "aria-label": text.includes(label) ? null : `${text} of ${label}` }, text);
+/** @param {string} label */
+function opener(label) {
+  const made = link(label, `Open ${quoted(label)}`);
+  made.className = "plain";
+  return made;
+}
+
+/** To a class. @param {string} label @param {string} text */
+function link(label, text) {
+  const name = text.includes(label) ? null : `${text}: ${label}`;
+  return el("a", { href: `#classes/${encodeURIComponent(label)}`, "aria-label": name }, text);
 }
 
 /** Nothing more to do here. @param {HTMLElement} card @param {string} text */

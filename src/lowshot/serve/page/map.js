@@ -22,14 +22,14 @@ export function galleryMap(points, open) {
   const small = points.length <= PICTURES && gallery.keepsItems;
   const marks = points.map((each) => mark(each, /** @type {number} */ (hues.get(each.label)), small));
   const card = el("div", { class: "map-card", hidden: true });
-  const plane = el(
+  const plane = el("div", { class: "plane" }, ...marks, card);
+  const frame = el(
     "div",
     {
-      class: small ? "map pictured" : "map", tabindex: 0, role: "application", "aria-roledescription": "map",
+      class: small ? "map card pictured" : "map card", tabindex: 0, role: "application", "aria-roledescription": "map",
       "aria-label": `Map of ${points.length} examples. Arrow keys go to the next one, Enter opens its class.`,
     },
-    ...marks,
-    card,
+    plane,
   );
   let at = -1;
   const go = (/** @type {number} */ to, aloud = false) => {
@@ -42,21 +42,21 @@ export function galleryMap(points, open) {
     tell(card, points[at]);
     if (aloud) announce(points[at].label);
   };
-  plane.addEventListener("pointermove", (event) => go(nearest(points, plane, event)));
-  plane.addEventListener("pointerleave", () => go(-1));
-  plane.addEventListener("focus", () => plane.matches(":focus-visible") && go(Math.max(at, 0), true));
-  plane.addEventListener("blur", () => go(-1));
-  plane.addEventListener("click", (event) => {
+  frame.addEventListener("pointermove", (event) => go(nearest(points, plane, event)));
+  frame.addEventListener("pointerleave", () => go(-1));
+  frame.addEventListener("focus", () => frame.matches(":focus-visible") && go(Math.max(at, 0), true));
+  frame.addEventListener("blur", () => go(-1));
+  frame.addEventListener("click", (event) => {
     const hit = nearest(points, plane, event);
     if (hit >= 0) open(points[hit].label);
   });
-  plane.addEventListener("keydown", (event) => {
+  frame.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && at >= 0) open(points[at].label);
     else if (ARROWS[event.key]) go(beyond(points, Math.max(at, 0), ARROWS[event.key]), true);
     else return;
     event.preventDefault();
   });
-  return plane;
+  return frame;
 }
 
 /** @param {Point} point @param {number} hue @param {boolean} small */

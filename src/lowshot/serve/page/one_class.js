@@ -23,7 +23,7 @@ class OneClass {
     });
     byId("add-example").addEventListener("click", () => byId("example-files").click());
     byId("example-files").addEventListener("change", () => attempt(() => this.#add(taken(byId("example-files")))));
-    byId("delete-class").addEventListener("click", () => attempt(() => this.#delete()));
+    byId("delete-class").addEventListener("click", () => attempt(() => deleteClass(this.#label)));
     this.dialog.addEventListener("close", () => leave());
     gallery.addEventListener("change", () => this.dialog.open && attempt(() => this.#follow()));
   }
@@ -75,20 +75,17 @@ class OneClass {
   async #add(files) {
     if (files.length) await teach(this.#label, files.map((file) => ({ data: file, name: file.name })));
   }
-
-  async #delete() {
-    await deleteClass(this.#label);
-  }
 }
 
 export const oneClass = new OneClass();
 
 /** @param {api.Example} example */
 function shownExample({ id, label, name, attributes, added }) {
-  const facts = [name, ...Object.entries(attributes).map(([key, value]) => `${key}: ${value}`), new Date(added).toLocaleDateString("en", { dateStyle: "medium" })];
   const what = name || `example ${id}`;
+  const facts = [what, ...Object.entries(attributes).map(([key, value]) => `${key}: ${value}`)].join(" · ");
+  const when = `Enrolled ${new Date(added).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}`;
   const remove = el("button", { class: "plain danger", "aria-label": `Delete ${what} of ${label}`, onclick: () => attempt(() => deleteExample(id)) }, "Delete");
-  return el("li", { class: "example" }, picture(id, `${label}: ${what}`, 128), el("p", { class: "facts" }, facts.filter(Boolean).join(" · ")), remove);
+  return el("li", { class: "example" }, picture(id, `${label}: ${what}`, 128), el("p", { class: "facts", title: when }, facts), remove);
 }
 
 /** The address no longer names the class, so that it can be opened once more. */

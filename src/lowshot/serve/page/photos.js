@@ -32,7 +32,7 @@ class Photo {
   /** @param {api.Answer | null} answer null where nothing is enrolled */
   say(answer) {
     const learn = (/** @type {string} */ label) => attempt(() => this.#teach(label));
-    this.#fill(outcome({ answer, own: this.#image(), noun: "photo", teach: learn }));
+    this.#fill(outcome({ answer, own: this.#image(), noun: "photo", decided: 1, teach: learn }));
   }
 
   /** @param {unknown} error */

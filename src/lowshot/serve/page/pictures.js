@@ -1,7 +1,7 @@
 /** Pictures of enrolled examples, fetched when they come into view (with the key, which an `img` could not send). */
 
 import * as api from "./api.js";
-import { el } from "./dom.js";
+import { breakable, el } from "./dom.js";
 import { gallery } from "./gallery.js";
 
 const MOST = 1500; // small pictures kept
@@ -53,7 +53,7 @@ export function picture(id, alt, width = 96) {
  * @param {string} [detail]
  */
 export function figure(image, title, detail = "") {
-  return el("figure", {}, image, el("figcaption", {}, el("b", {}, title), detail && el("span", {}, detail)));
+  return el("figure", {}, image, el("figcaption", {}, el("b", {}, breakable(title)), detail && el("span", {}, detail)));
 }
 
 /** @param {string} alt */
