@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +16,9 @@ from lowshot.text import printable
 def serve(
     gallery: GalleryArgument,
     encoder: EncoderOption = None,
-    host: Annotated[str, typer.Option(help="Address to listen at; others than this machine's need keys.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; others than this machine's need keys.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 1,
     keys: Annotated[
@@ -31,7 +34,7 @@ def serve(
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests on standard error.")] = False,
 ) -> None:
     """Serve a gallery over HTTP: an API and a page. A gallery that is not there is made."""
-    run, settings = _room()
+    run, settings = serving_room("run"), serving_room("settings")
     given = settings.Settings.of(
         gallery=gallery,
         encoder=encoder,
@@ -51,10 +54,9 @@ def serve(
     run.serve(given, lambda address: print(printable(f"serving {gallery} at {address} to {who}"), flush=True))
 
 
-def _room():  # type: ignore[no-untyped-def]  # modules
-    """What serves. Raises ConfigError where its packages are not installed."""
+def serving_room(part: str) -> Any:
+    """A module of what serves. Raises ConfigError with what to install where a package is missing."""
     try:
-        from lowshot.serve import run, settings
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"serving needs the package {error.name}: pip install 'lowshot[serve]'") from None
-    return run, settings
+        return import_module(f"lowshot.serve.{part}")
+    except ImportError as error:
+        raise ConfigError(f"this needs {error.name}: pip install 'lowshot[serve]'") from None

@@ -181,6 +181,8 @@ def _session(graph: bytes) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # Threads that wait for work by spinning hold the cores that decoding, searching and answering need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions share no base class

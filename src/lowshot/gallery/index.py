@@ -105,7 +105,8 @@ class Index(Protocol):
             recognizer: how to compare, one that has learned nothing; None as the encoder's card says.
             shown: deciding examples to name.
 
-        Raises NoMatch where no example has the values of ``where``, GalleryError where the store compares only as the card says.
+        Raises NoMatch where no example has the values of ``where``, GalleryError where the store compares only as the card
+        says.
         """
 
     def attribute_names(self) -> list[str]:

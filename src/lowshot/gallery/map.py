@@ -93,7 +93,7 @@ def _components(features_ND: Features) -> NDArray[np.float64]:
     found = np.zeros((len(features_ND), 2))
     number = min(2, len(size))
     found[:, :number] = left[:, :number] * size[:number]
-    return found * np.where(found[np.abs(found).argmax(axis=0), [0, 1]] < 0, -1, 1)
+    return np.asarray(found * np.where(found[np.abs(found).argmax(axis=0), [0, 1]] < 0, -1, 1))
 
 
 def _neighborhoods(features_ND: Features, seed: int) -> NDArray[np.float64]:

@@ -28,16 +28,19 @@ class Job:
     """Items of one request, and what becomes of them.
 
     Attributes:
-        asked: who waits for the answers; where that was cancelled, nobody does.
+        asked: who waits for this; where that was cancelled, nobody does.
+        names: of the items.
         pixels: uint8 (n, height, width, channels).
         question: how to compare.
-        answers: what they are, or why there are none; set by the batch.
+        answers: what they are, or else why there are none: the fault; set by the batch.
     """
 
-    asked: asyncio.Future[list[Answer]]
+    asked: asyncio.Future[Job]
+    names: Sequence[str]
     pixels: NDArray[np.uint8]
     question: Question
-    answers: list[Answer] | Exception | None = None
+    answers: Sequence[Answer] = ()
+    fault: Exception | None = None
 
 
 class Batches:
@@ -94,7 +97,7 @@ def answer(gallery: Gallery, jobs: Sequence[Job]) -> None:
         features = gallery.encoder.embed(np.concatenate([job.pixels for job in jobs]))
     except Exception as error:  # nobody else would tell those who wait
         for job in jobs:
-            job.answers = error
+            job.fault = error
         return
     parts = np.split(features, np.cumsum([len(job.pixels) for job in jobs])[:-1])
     alike: dict[Question, list[tuple[Job, Features]]] = {}
@@ -114,7 +117,7 @@ def _answer_alike(gallery: Gallery, question: Question, asked: Sequence[tuple[Jo
         )
     except Exception as error:  # as above
         for job, _ in asked:
-            job.answers = error
+            job.fault = error
         return
     for job, part in asked:
         job.answers = list(islice(answers, len(part)))

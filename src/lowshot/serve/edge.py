@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,14 +28,15 @@ _HEADERS = (
 )
 _UNKEPT = (b"cache-control", b"no-store")
 
-_access, _faults = logging.getLogger("lowshot.access"), logging.getLogger("lowshot.serve")
+_access, faults = logging.getLogger("lowshot.access"), logging.getLogger("lowshot.serve")
 
 
 class Edge:
     """The outermost application: plain ASGI, since every request pays for it."""
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
+    def __init__(self, app: ASGIApp, service: Service, direct: Mapping[tuple[str, str], ASGIApp]) -> None:
         self.app = app
+        self._direct = direct  # applications of their own, by method and path
         self.service = service
         self._guard = Guard(service.settings.keys)
 
@@ -47,16 +49,17 @@ class Edge:
         began = time.perf_counter()
         try:
             self._guard.check(scope["method"], scope["path"], dict(scope["headers"]))
-            await self.app(scope, receive, exchange.send)
+            app = self._direct.get((scope["method"], scope["path"]), self.app)
+            await app(scope, receive, exchange.send)
         except LowshotError as error:
             scope[PROBLEM] = note(self.service, error)
             await problem(error)(scope, receive, exchange.send)
-        except Exception:  # answered already by the application's outermost handler
-            _faults.exception("a request failed: %s %s", scope["method"], _route(scope))
+        except Exception:  # which the framework raises again when it is noted and answered
+            pass
         self._note(scope, exchange, time.perf_counter() - began)
 
     def _note(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
-        route = _route(scope)
+        route = route_of(scope)
         self.service.metrics.answered(_method(scope), route, exchange.status, seconds)
         if not self.service.settings.log:
             return
@@ -103,7 +106,7 @@ class _Exchange:
         await self._send(message)
 
 
-def _route(scope: Scope) -> str:
+def route_of(scope: Scope) -> str:
     """The template of the path; what matches none has no name, lest a client fill the metrics with names."""
     return getattr(scope.get("route"), "path", "-")
 
@@ -117,7 +120,7 @@ def log_to_stderr() -> None:
     """Requests as one line of JSON each, and faults with where they arose, on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    for logger in (_access, _faults):
+    for logger in (_access, faults):
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False

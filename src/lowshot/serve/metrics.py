@@ -33,7 +33,9 @@ class Metrics:
             registry=registry,
             buckets=_SECONDS,
         )
-        self._refused = Counter("lowshot_refused", "Requests refused, by kind of problem.", ("kind",), registry=registry)
+        self._refused = Counter(
+            "lowshot_refused", "Requests refused, by kind of problem.", ("kind",), registry=registry
+        )
         self._batches = Histogram(
             "lowshot_batch_items", "Items embedded in one call of the encoder.", registry=registry, buckets=_ITEMS
         )
@@ -61,5 +63,5 @@ class Metrics:
         if DIRECTORY not in os.environ:
             return generate_latest(self._registry)
         everyone = CollectorRegistry()
-        MultiProcessCollector(everyone)
+        MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
         return generate_latest(everyone)

@@ -1,4 +1,4 @@
-"""How much may be in a process at once: whoever comes when it is full is told to come again, and nobody waits for a place."""
+"""How much may be in a process at once: who comes when it is full is told to come again, and nobody waits for a place."""
 
 from __future__ import annotations
 

@@ -82,7 +82,11 @@ def kind_of(error: LowshotError) -> str:
 
 def problem(error: LowshotError, place: str = "") -> Response:
     """The response. Where the gallery is, which a message may say, is no client's business."""
-    more = {"files": [{"name": name, "reason": why} for name, why in error.problems]} if isinstance(error, BadFiles) else {}
+    more = (
+        {"files": [{"name": name, "reason": why} for name, why in error.problems]}
+        if isinstance(error, BadFiles)
+        else {}
+    )
     detail = str(error).replace(place, "the gallery") if place else str(error)
     return problem_of(kind_of(error), detail, more)
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of bodies and responses. Nothing is checked against it twice: the routes write JSON at once."""
+"""What the OpenAPI document says of bodies and responses. The routes write JSON at once, nothing is checked twice."""
 
 from __future__ import annotations
 

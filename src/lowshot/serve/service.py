@@ -10,8 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,7 +18,7 @@ import numpy as np
 
 from lowshot.data.images import read_pictures
 from lowshot.errors import EmptyGallery
-from lowshot.gallery import Answer, Gallery
+from lowshot.gallery import Gallery
 from lowshot.serve import bodies
 from lowshot.serve.batches import Batches, Job
 from lowshot.serve.bodies import Files
@@ -99,38 +98,33 @@ class Service:
         finally:
             held.release()
 
-    async def identify(self, media_type: str, body: bytes, held: Held) -> tuple[Sequence[str], list[Answer]]:
-        """Names of what a body asks, and the answers. Raises what :meth:`lowshot.Gallery.identify` does, and Refused."""
-        asked: asyncio.Future[list[Answer]] = self._loop.create_future()
-        names: list[str] = []
-        self._decoding.submit(self._ask, media_type, body, held, asked, names)
-        answers = await asked
-        return names, answers
+    def ask(self, media_type: str, body: bytes, held: Held) -> asyncio.Future[Job]:
+        """What a body asks, with the answers: raises what :meth:`lowshot.Gallery.identify` does, and Refused."""
+        asked: asyncio.Future[Job] = self._loop.create_future()
+        self._decoding.submit(self._prepare, media_type, body, held, asked)
+        return asked
 
-    def _ask(
-        self, media_type: str, body: bytes, held: Held, asked: asyncio.Future[list[Answer]], names: list[str]
-    ) -> None:
+    def _prepare(self, media_type: str, body: bytes, held: Held, asked: asyncio.Future[Job]) -> None:
         """Decode what a body holds, and have it answered with the next batch."""
         if asked.cancelled():
             return
         try:
             files, question = bodies.read_identify(media_type, body, self.settings.max_files)
             held.take(items=len(files.contents) - 1)
-            names += files.names
             form = self.gallery.card.form
             pixels = read_pictures(files.contents, form, files.names, self.settings.max_pixels)
         except Exception as error:  # whatever it is, it is for whoever waits
             self._loop.call_soon_threadsafe(_settle, [(asked, error)])
         else:
-            self._batches.put(Job(asked, pixels, question))
+            self._batches.put(Job(asked, files.names, pixels, question))
 
     def _answered(self, jobs: Sequence[Job]) -> None:
         """Tell those who wait; in the thread of the batches."""
         self.metrics.batch(sum(len(job.pixels) for job in jobs))
-        self._loop.call_soon_threadsafe(_settle, [(job.asked, job.answers) for job in jobs])
+        self._loop.call_soon_threadsafe(_settle, [(job.asked, job.fault or job) for job in jobs])
 
     async def enroll(self, label: str, media_type: str, body: bytes, held: Held) -> list[int]:
-        """Enroll what a body holds: durable, all or nothing. Raises what :meth:`lowshot.Gallery.enroll` does, and Refused."""
+        """Enroll what a body holds, all or nothing. Raises what :meth:`lowshot.Gallery.enroll` does, and Refused."""
         files = await self._run(self._decoding, partial(self._files, media_type, body, held))
         names, labels = list(files.names), [label] * len(files.contents)
         return await self.write(
@@ -172,7 +166,7 @@ class Service:
         return await self._loop.run_in_executor(pool, work)
 
 
-def _settle(outcomes: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
+def _settle(outcomes: Sequence[tuple[asyncio.Future[Job], Job | Exception]]) -> None:
     """Give those who still wait what they wait for, in the event loop."""
     for future, outcome in outcomes:
         if future.done():
