@@ -19,6 +19,8 @@ const isOfDrawings = (card) => card.modality === "image" && card.form.channels =
 
 class Draw {
   id = "draw";
+  pad = new Pad(byId("pad"));
+  /** @type {HTMLElement} */ panel = byId("drawn");
   /** @type {AbortController | null} */ #asked = null;
   #wanted = "";
 
@@ -28,8 +30,6 @@ class Draw {
   }
 
   mount() {
-    this.pad = new Pad(byId("pad"));
-    this.panel = byId("drawn");
     this.pad.addEventListener("start", () => this.#asked?.abort());
     this.pad.addEventListener("stroke", (event) => this.#recognize(/** @type {CustomEvent<number>} */ (event).detail));
     this.pad.addEventListener("clear", () => this.#rest());
