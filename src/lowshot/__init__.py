@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lowshot.encoder import Encoder
     from lowshot.gallery import Answer, Gallery
     from lowshot.recognize import NearestNeighbors, NearestPrototype
+    from lowshot.serve.client import Client
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ _HOMES = {
     "load": "data",
     "Encoder": "encoder",
     "Answer": "gallery",
+    "Client": "serve.client",
     "Gallery": "gallery",
     "NearestNeighbors": "recognize",
     "NearestPrototype": "recognize",
@@ -33,6 +35,7 @@ _HOMES = {
 
 __all__ = [
     "Answer",
+    "Client",
     "Encoder",
     "Examples",
     "Gallery",

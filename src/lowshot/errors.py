@@ -9,6 +9,7 @@
     ├── ShapeError         an array has another shape than the one asked for
     ├── ConfigError        a setting is unknown or outside its range
     ├── TrainingError      training cannot start, go on or be resumed
+    ├── ServiceError       a service cannot be reached, or refuses a request
     └── GalleryError       a gallery is missing, damaged, of another encoder, or refuses an enrollment
         ├── EmptyGallery       nothing is enrolled yet
         ├── NotEnrolled        there is no such class or example
@@ -37,12 +38,13 @@ class DataNotFound(DataError):
 
 
 class BadFiles(DataError):
-    """Some files cannot be read. ``problems`` holds one ``(file, reason)`` per bad file."""
+    """Some files cannot be read. ``problems`` holds one ``(file, reason)`` per bad file, of ``of``."""
 
     SHOWN = 10
 
     def __init__(self, problems: Sequence[tuple[str, str]], of: int) -> None:
         self.problems = tuple(problems)
+        self.of = of
         listed = "; ".join(f"{name}: {reason}" for name, reason in self.problems[: self.SHOWN])
         more = len(self.problems) - self.SHOWN
         rest = f"; and {more} more" if more > 0 else ""
@@ -67,6 +69,10 @@ class ConfigError(LowshotError):
 
 class TrainingError(LowshotError):
     """Training cannot start, go on or be resumed."""
+
+
+class ServiceError(LowshotError):
+    """A service cannot be reached, or refuses a request."""
 
 
 class GalleryError(LowshotError):

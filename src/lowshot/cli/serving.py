@@ -34,7 +34,7 @@ def serve(
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests on standard error.")] = False,
 ) -> None:
     """Serve a gallery over HTTP: an API and a page. A gallery that is not there is made."""
-    run, settings = serving_room("run"), serving_room("settings")
+    workers_room, settings = serving_room("workers"), serving_room("settings")
     given = settings.Settings.of(
         gallery=gallery,
         encoder=encoder,
@@ -51,7 +51,9 @@ def serve(
         log=not quiet,
     )
     who = "who has a key" if given.keys else "this machine only, since there are no keys"
-    run.serve(given, lambda address: print(printable(f"serving {gallery} at {address} to {who}"), flush=True))
+    workers_room.serve_by_many(
+        given, lambda address: print(printable(f"serving {gallery} at {address} to {who}"), flush=True)
+    )
 
 
 def serving_room(part: str) -> Any:

@@ -205,11 +205,11 @@ class Gallery:
             BadLabels: labels that cannot be one.
             GalleryError: a name or an attribute that cannot be one, or the gallery's file cannot be written.
         """
-        _check_lengths(_many(pictures), labels=_texts(labels), names=names, attributes=attributes)
+        _check_lengths(many(pictures), labels=_texts(labels), names=names, attributes=attributes)
         _check_names(names or [])
         _check_attributes(attributes or [])
-        shown = [shown_name(picture, i) for i, picture in enumerate(pictures)] if names is None else names
         names = [_name(picture) for picture in pictures] if names is None else names
+        shown = [name or shown_name(picture, i) for i, (picture, name) in enumerate(zip(pictures, names, strict=True))]
         check_labels(labels, shown)
         pictures = read_once(pictures)
         items = read_pictures(pictures, self.card.form, shown)
@@ -332,7 +332,7 @@ class Gallery:
             GalleryError: the gallery cannot be read.
         """
         check_top(top)
-        pictures = _many(pictures)
+        pictures = many(pictures)
         if self._store.is_empty():  # known before the encoder is loaded
             raise empty(self.place)
         return self.identify_features(self.encoder.embed_pictures(pictures), top, where, gate, gate_recall)
@@ -374,7 +374,7 @@ class Gallery:
             ConfigError: there is no such recognizer.
             GalleryError: nothing is enrolled, a label is not, or the gallery cannot be written.
         """
-        _check_lengths(_many(pictures), labels=_texts(labels))
+        _check_lengths(many(pictures), labels=_texts(labels))
         if missing := {label for label in labels if label is not None} - self.classes().keys():
             raise GalleryError(
                 f"{self.place} has no class {min(missing)!r}: give None as the label of what is of no enrolled class"
@@ -480,7 +480,7 @@ def _source(encoder: Encoder | str | Path) -> str:
     return str(encoder) if encoder in named_encoders() else str(Path(encoder).expanduser().resolve())
 
 
-def _many(pictures: Sequence[Picture]) -> Sequence[Picture]:
+def many(pictures: Sequence[Picture]) -> Sequence[Picture]:
     """A list of pictures: one alone would be taken apart, letter by letter or row by row."""
     if isinstance(pictures, str | bytes | Path | Image.Image) or not isinstance(pictures, Sequence | np.ndarray):
         raise GalleryError("give a list of pictures, even for one")

@@ -111,4 +111,4 @@ def _square(place_N2: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same shape in the middle of the unit square, as large as fits."""
     low, high = place_N2.min(axis=0), place_N2.max(axis=0)
     size = max(float((high - low).max()), np.finfo(np.float64).tiny)
-    return np.round(np.clip((place_N2 - (low + high) / 2) / size + 0.5, 0, 1), 4)
+    return np.asarray(np.clip((place_N2 - (low + high) / 2) / size + 0.5, 0, 1).round(4))

@@ -56,11 +56,16 @@ class EnrollBody(BaseModel):
 
 @dataclass(frozen=True)
 class Files:
-    """Files of a request: their bytes, their names and, where they were given, facts on each."""
+    """Files of a request: their bytes, their names, which may be empty, and, where they were given, facts on each."""
 
     contents: Sequence[bytes]
     names: Sequence[str]
     attributes: Sequence[Mapping[str, str]]
+
+    @property
+    def shown(self) -> list[str]:
+        """What to call each in an error."""
+        return _shown(self.names)
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def read_enroll(media_type: str, body: bytes, most: int) -> Files:
 def check_sizes(files: Files, most: int) -> None:
     """Look at the headers of pictures. Raises BadFiles, which lists those that are no picture or have too many pixels."""
     problems = []
-    for name, content in zip(files.names, files.contents, strict=True):
+    for name, content in zip(files.shown, files.contents, strict=True):
         try:
             open_picture(content, most)
         except DataError as error:
@@ -155,9 +160,9 @@ def _question(given: IdentifyBody) -> Question:
 
 def _decoded(items: Sequence[Item], most: int) -> Files:
     _check_number(len(items), most)
-    names = [_name(item.name, position) for position, item in enumerate(items)]
+    names = [_name(item.name) for item in items]
     contents, problems = [], []
-    for name, item in zip(names, items, strict=True):
+    for name, item in zip(_shown(names), items, strict=True):
         try:
             contents.append(base64.b64decode(item.data, validate=True))
         except (binascii.Error, ValueError):
@@ -167,9 +172,13 @@ def _decoded(items: Sequence[Item], most: int) -> Files:
     return Files(contents, names, [item.attributes for item in items])
 
 
-def _name(given: str, position: int) -> str:
+def _name(given: str) -> str:
     """What to call a file: as the client does, in one line and not at any length."""
-    return printable(given)[:_LONGEST_NAME] or f"item {position}"
+    return printable(given)[:_LONGEST_NAME]
+
+
+def _shown(names: Sequence[str]) -> list[str]:
+    return [name or f"item {position}" for position, name in enumerate(names)]
 
 
 def _check_number(files: int, most: int) -> None:
@@ -187,7 +196,7 @@ def _form(media_type: str, body: bytes, most: int) -> tuple[Files, dict[str, lis
         name = options.get(b"name", b"").decode("utf-8", "replace")
         if name == "files":
             contents.append(bytes(part.content))
-            names.append(_name(options.get(b"filename", b"").decode("utf-8", "replace"), len(names)))
+            names.append(_name(options.get(b"filename", b"").decode("utf-8", "replace")))
         else:
             fields.setdefault(name, []).append(_text(name, part.content))
     _check_number(len(contents), most)

@@ -82,11 +82,9 @@ def kind_of(error: LowshotError) -> str:
 
 def problem(error: LowshotError, place: str = "") -> Response:
     """The response. Where the gallery is, which a message may say, is no client's business."""
-    more = (
-        {"files": [{"name": name, "reason": why} for name, why in error.problems]}
-        if isinstance(error, BadFiles)
-        else {}
-    )
+    more: dict[str, Any] = {}
+    if isinstance(error, BadFiles):
+        more = {"files": [{"name": name, "reason": why} for name, why in error.problems], "of": error.of}
     detail = str(error).replace(place, "the gallery") if place else str(error)
     return problem_of(kind_of(error), detail, more)
 

@@ -27,6 +27,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     files: list[BadFile] = []
+    of: int | None = None
 
 
 class Candidate(BaseModel):

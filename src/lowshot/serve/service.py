@@ -112,7 +112,7 @@ class Service:
             files, question = bodies.read_identify(media_type, body, self.settings.max_files)
             held.take(items=len(files.contents) - 1)
             form = self.gallery.card.form
-            pixels = read_pictures(files.contents, form, files.names, self.settings.max_pixels)
+            pixels = read_pictures(files.contents, form, files.shown, self.settings.max_pixels)
         except Exception as error:  # whatever it is, it is for whoever waits
             self._loop.call_soon_threadsafe(_settle, [(asked, error)])
         else:
