@@ -30,7 +30,7 @@ class Draw {
   }
 
   mount() {
-    this.pad.addEventListener("start", () => this.#asked?.abort());
+    this.pad.addEventListener("start", () => this.#forget());
     this.pad.addEventListener("stroke", (event) => this.#recognize(/** @type {CustomEvent<number>} */ (event).detail));
     this.pad.addEventListener("clear", () => this.#rest());
     byId("undo-stroke").addEventListener("click", () => this.pad.undo());
@@ -54,7 +54,7 @@ class Draw {
   /** Ask at once: whoever goes on drawing makes the answer stale, and it is dropped. @param {number} since when the pen left */
   async #recognize(since) {
     this.#buttons();
-    this.#asked?.abort();
+    this.#forget();
     const asked = (this.#asked = new AbortController());
     try {
       const drawing = await this.pad.picture();
@@ -85,10 +85,15 @@ class Draw {
     this.#hint(`Now draw ${quoted(label)} again`, "or something else: what is not known is called unknown.");
   }
 
-  #rest() {
+  /** Whatever is asked or was answered is not about what is on the paper now. */
+  #forget() {
     this.#asked?.abort();
-    this.#buttons();
     byId("took").textContent = "";
+  }
+
+  #rest() {
+    this.#forget();
+    this.#buttons();
     if (this.#wanted) this.#hint(`Draw ${quoted(this.#wanted)}`, "and add it as one more example.");
     else if (gallery.examples) this.#hint("Draw something", "The answer comes when you lift the pen.");
     else this.panel.replaceChildren(byId("first-steps").content.cloneNode(true));
