@@ -75,6 +75,7 @@ function takeFiles() {
 
 /** Show what the address asks for: `#draw`, `#classes/label`. */
 function follow() {
+  if (location.hash === "#main") return; // the skip link's
   const [id, ...rest] = location.hash.slice(1).split("/");
   const view = views.find((each) => each.id === id) ?? views[0];
   if (view !== classes || !rest.length) document.querySelectorAll("dialog[open]").forEach((each) => /** @type {HTMLDialogElement} */ (each).close());

@@ -1,5 +1,6 @@
 /** Short messages at the foot of the page, and words for screen readers only. */
 
+import { forgetKey, Problem } from "./api.js";
 import { byId, el } from "./dom.js";
 
 const SECONDS = 6;
@@ -26,7 +27,8 @@ export function notice(text, undo = null) {
  * @param {unknown} error
  */
 export function complain(error) {
-  show("failed", error instanceof Error ? error.message : String(error), null);
+  const refused = error instanceof Problem && error.status === 403;
+  show("failed", error instanceof Error ? error.message : String(error), refused ? anotherKey() : null);
 }
 
 /**
@@ -57,6 +59,15 @@ function show(kind, text, button) {
   (document.querySelector("dialog:modal") ?? document.body).append(box); // all but an open dialog is out of reach
   const close = el("button", { class: "plain close", "aria-label": "Close this message", onclick: hide }, "×");
   box.replaceChildren(el("div", { class: kind }, el("p", {}, text), button, close));
+}
+
+/** Without its key the page asks for one when it is loaded. */
+function anotherKey() {
+  const renew = () => {
+    forgetKey();
+    location.reload();
+  };
+  return el("button", { class: "plain", onclick: renew }, "Use another key");
 }
 
 function hide() {
