@@ -101,13 +101,14 @@ class Answerer:
         """See :meth:`Gallery.gate_reports <lowshot.gallery.Gallery.gate_reports>`."""
         from lowshot.recognize.gate import gate_report
 
-        reports = {}
         with self._lock:
             self._follow()
             held = self._index.held()
-            for attribute in self._index.attribute_names():
-                with suppress(DataError):  # too few examples share a value
-                    reports[attribute] = gate_report(*self._stated(attribute, held), recall)
+            stated = {name: self._stated(name, held) for name in self._index.attribute_names()}
+        reports = {}
+        for attribute, each in stated.items():  # which takes a while, and queries need not wait for it
+            with suppress(DataError):  # too few examples share a value
+                reports[attribute] = gate_report(*each, recall)
         return reports
 
     def held(self) -> Held:

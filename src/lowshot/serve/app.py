@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lowshot import __version__
 from lowshot.errors import BadLabels, LowshotError
 from lowshot.gallery import Answer
-from lowshot.serve import schema
+from lowshot.serve import docs, schema
 from lowshot.serve.edge import PROBLEM, Edge, faults, note, route_of
 from lowshot.serve.metrics import MEDIA_TYPE as METRICS_TYPE
 from lowshot.serve.pictures import media_type, tag, thumbnail
@@ -229,6 +229,13 @@ async def page_file(name: str, request: Request) -> Response:
     if name not in site:
         raise Refused("not-found", "the page has no such file")
     return site.response(name, request)
+
+
+@routes.get("/docs", include_in_schema=False)
+async def documentation(request: Request) -> Response:
+    """What the API is."""
+    app: FastAPI = request.app
+    return Response(docs.page(app.openapi()), headers={"Content-Security-Policy": docs.POLICY}, media_type="text/html")
 
 
 # What they share.

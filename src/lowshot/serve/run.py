@@ -12,12 +12,12 @@ from types import FrameType
 
 import uvicorn
 
-from lowshot.errors import ConfigError
 from lowshot.serve.app import make_app
 from lowshot.serve.edge import Edge, log_to_stderr
+from lowshot.serve.listener import address, listen, turn_away
 from lowshot.serve.settings import Settings
 
-_LAST_MOMENT = 0.25  # seconds for a client that has just connected to say what it wants
+_LAST_MOMENT = 0.1  # seconds for a client to be let in, or to say what it wants
 
 
 def serve(settings: Settings, ready: Callable[[str], None]) -> None:
@@ -43,29 +43,6 @@ def run_server(app: Edge, listener: socket.socket, ready: Callable[[], None], *,
     server.run(sockets=[listener])
     if server.force_exit:
         os._exit(1)  # threads that still work are not waited for
-
-
-def listen(settings: Settings) -> socket.socket:
-    """A socket at the address. Raises ConfigError where it cannot be had."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        raise ConfigError(
-            f"{settings.host} port {settings.port} cannot be used ({error.strerror or error}): choose others with --host "
-            "and --port"
-        ) from None
-    listener.set_inheritable(True)
-    return listener
-
-
-def address(listener: socket.socket) -> str:
-    """Where a browser finds it."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class _Server(uvicorn.Server):
@@ -98,11 +75,18 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Those who were let in at the last moment may still ask."""
+        """Those who come at the last moment are let in, and may still ask."""
+        listeners = sockets or []
+        for each in listeners:
+            turn_away(each)
+        await self._last_moment()
         for server in self.servers:
             server.close()
-        for each in sockets or []:
+        for each in listeners:
             each.close()
+        await self._last_moment()
+        await super().shutdown(sockets)
+
+    async def _last_moment(self) -> None:
         if not self.force_exit:
             await asyncio.sleep(_LAST_MOMENT)
-        await super().shutdown(sockets)

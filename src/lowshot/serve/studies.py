@@ -41,6 +41,7 @@ class Studies:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._study, name)
 
     def _study(self, name: str) -> bytes:
+        self._gallery.recognizer  # noqa: B018  # learns where that is due, which is a change
         version = self._gallery.version()
         if name not in self._kept or self._kept[name][0] != version:
             found = to_json(STUDIES[name](self._gallery), inf_nan_mode="null")

@@ -19,8 +19,9 @@ from prometheus_client.multiprocess import mark_process_dead
 from lowshot.errors import ConfigError
 from lowshot.gallery import Gallery
 from lowshot.serve.app import make_app
+from lowshot.serve.listener import address, let_in, listen
 from lowshot.serve.metrics import DIRECTORY as METRICS
-from lowshot.serve.run import address, listen, run_server, serve
+from lowshot.serve.run import run_server, serve
 from lowshot.serve.settings import Settings
 
 _SPAWN = multiprocessing.get_context("spawn")  # a forked process would inherit locks of the encoder's threads
@@ -64,6 +65,7 @@ class Workers:
 
     def _start(self) -> Connection:
         """One more; the connection tells when it is ready, or that it has ended."""
+        let_in(self._listener)  # one that was asked to end alone has turned clients away, for all
         told, tells = _SPAWN.Pipe(duplex=False)
         process = _SPAWN.Process(target=_work, args=(self._settings, self._listener, tells))
         process.start()

@@ -126,7 +126,7 @@ def test_names_from_outside_stay_text(service: Service, visit: Visit, digit: Cal
     evil = "<img src=x onerror=alert(1)>"
     page = visit(f"{service.url}/#photos")
     page.locator("#pick").set_input_files(upload(f"{evil}.png", digit(2, 0)))
-    page.locator(".verdict").wait_for()
+    page.locator(".photo .verdict").wait_for()
     teach(page, f"{evil}<script>alert(2)</script>/a")
     page.get_by_role("tab", name="Classes").click()
     page.locator(".class").click()

@@ -27,7 +27,7 @@ export function outcome({ answer, own, noun, decided, suggested = "", teach }) {
     const first = el("p", { class: "soft" }, `Nothing is known yet. Give this ${noun} a name, and it will be known next time.`);
     return el("div", { class: "outcome new" }, verdict("What is it?", ""), evidence(own, []), first, form);
   }
-  const sure = answer.unknown ? `${percent(answer.confidence)} sure that it is nothing known` : `${percent(answer.confidence)} sure`;
+  const sure = `${percent(answer.confidence)} sure${answer.unknown ? " that it is nothing known" : ""}`;
   return el(
     "div",
     { class: `outcome ${answer.unknown ? "unknown" : "known"}` },

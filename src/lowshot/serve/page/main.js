@@ -12,7 +12,7 @@ import { photos } from "./photos.js";
 import { many } from "./words.js";
 
 /**
- * One tab: the section of the same id is its panel.
+ * One tab. Its panel has another id than the address names, lest the browser take the focus there.
  *
  * @typedef {{id: string, suits: (card: api.Card) => boolean, mount: () => void, show: (argument?: string) => unknown}} View
  */
@@ -44,6 +44,10 @@ function listen() {
   window.addEventListener("hashchange", follow);
   document.addEventListener("visibilitychange", () => document.hidden || attempt(() => gallery.refresh()));
   byId("tabs").addEventListener("keydown", moveAlong);
+  byId("skip").addEventListener("click", (/** @type {MouseEvent} */ event) => {
+    event.preventDefault(); // the address names the view
+    byId("main").focus();
+  });
   for (const tab of tabs()) tab.addEventListener("click", () => go(tab.dataset.view ?? ""));
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.querySelectorAll("[data-close]").forEach((button) => button.addEventListener("click", () => dialog.close()));
@@ -75,7 +79,6 @@ function takeFiles() {
 
 /** Show what the address asks for: `#draw`, `#classes/label`. */
 function follow() {
-  if (location.hash === "#main") return; // the skip link's
   const [id, ...rest] = location.hash.slice(1).split("/");
   const view = views.find((each) => each.id === id) ?? views[0];
   if (view !== classes || !rest.length) document.querySelectorAll("dialog[open]").forEach((each) => /** @type {HTMLDialogElement} */ (each).close());
@@ -84,7 +87,7 @@ function follow() {
     tab.setAttribute("aria-selected", String(chosen));
     tab.tabIndex = chosen ? 0 : -1;
   }
-  for (const { id: each } of VIEWS) byId(each).hidden = each !== view.id;
+  for (const { id: each } of VIEWS) byId(`${each}-view`).hidden = each !== view.id;
   view.show(decoded(rest.join("/")));
 }
 
