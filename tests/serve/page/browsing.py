@@ -64,7 +64,7 @@ class Service:
 
 
 @contextmanager
-def served(*arguments: object) -> Iterator[str]:
+def launched(*arguments: object) -> Iterator[str]:
     """``lowshot serve`` with these arguments; gives its address."""
     command = [sys.executable, "-m", "lowshot", "serve", *map(str, arguments), "--port", "0", "--drain", "0", "--quiet"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "LOWSHOT_KEYS": ""}

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("fastapi", reason="needs lowshot[serve]")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 
-from browsing import DESK, Service, served  # noqa: E402  # needs both
+from browsing import DESK, Service, launched  # noqa: E402  # needs both
 
 _FLAGS = (
     "--no-sandbox",
@@ -24,12 +24,14 @@ _FLAGS = (
     "--disable-sync",
     "--use-fake-device-for-media-stream",
 )
-_TOLD = re.compile(r"Failed to load resource: the server responded with a status of 4(01|03|09|22) ")  # the page says it, too
+_TOLD = re.compile(
+    r"Failed to load resource: the server responded with a status of 4(01|03|09|22) "
+)  # the page says it, too
 
 
 @pytest.fixture(scope="package")
 def _service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with served(tmp_path_factory.mktemp("served") / "page.gallery") as url:
+    with launched(tmp_path_factory.mktemp("served") / "page.gallery") as url:
         yield Service(url)
 
 

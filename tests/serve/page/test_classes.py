@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import Service, photograph, png, served
+from browsing import Service, photograph, png, launched
 
 from lowshot import Gallery
 
@@ -121,7 +121,7 @@ def test_a_deleted_example_comes_back(service: Service, visit: Visit) -> None:
 def test_hundreds_of_classes_come_in_parts(visit: Visit, tmp_path: Path) -> None:
     with Gallery.open(tmp_path / "many.gallery", create=True) as gallery:
         gallery.enroll([bars(i) for i in range(250)], [f"class {i:03d}" for i in range(250)])
-    with served(tmp_path / "many.gallery") as url:
+    with launched(tmp_path / "many.gallery") as url:
         page = visit(f"{url}/#classes")
         assert page.locator(".class").count() == 240
         photograph(page, "classes-many")
@@ -129,6 +129,7 @@ def test_hundreds_of_classes_come_in_parts(visit: Visit, tmp_path: Path) -> None
         assert 0 < loaded < 120  # only what is near the window is fetched
         page.get_by_role("button", name="Show more (10 classes are left)").click()
         assert page.locator(".class").count() == 250
+        page.close()
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,7 @@ def without_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_without_pictures_deleting_asks_first(visit: Visit, without_pictures: Path) -> None:
-    with served(without_pictures) as url:
+    with launched(without_pictures) as url:
         page = visit(f"{url}/#classes/oak")
         assert page.get_by_role("dialog", name="oak").get_by_text("no picture kept").is_visible()
         page.get_by_role("button", name="Delete class").click()
@@ -153,3 +154,4 @@ def test_without_pictures_deleting_asks_first(visit: Visit, without_pictures: Pa
         page.get_by_text("Deleted “oak” and its 1 example.").wait_for()
         assert page.get_by_role("button", name="Undo", exact=True).count() == 0
         assert Service(url).classes() == {"pine": 1}
+        page.close()

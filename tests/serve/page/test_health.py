@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import PHONE, Service, photograph, png, served
+from browsing import PHONE, Service, photograph, png, launched
 
 from lowshot import Gallery, load
 
@@ -33,7 +33,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def spoiled(gallery: Path) -> Iterator[Service]:
     """A service of it, for tests that change nothing."""
-    with served(gallery) as url:
+    with launched(gallery) as url:
         yield Service(url)
 
 
@@ -46,7 +46,7 @@ def settled(page: Any) -> None:
 @pytest.fixture
 def changing(gallery: Path, tmp_path: Path) -> Iterator[Service]:
     """A service of a copy."""
-    with served(shutil.copy(gallery, tmp_path)) as url:
+    with launched(shutil.copy(gallery, tmp_path)) as url:
         yield Service(url)
 
 

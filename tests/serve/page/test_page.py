@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import BOX, DESK, PHONE, Service, draw, photograph, png, served, verdict
+from browsing import BOX, DESK, PHONE, Service, draw, photograph, png, launched, verdict
 
 Visit = Callable[..., Any]
 VIEWS = ["draw", "photos", "classes", "health"]
@@ -42,9 +42,7 @@ def test_axe_finds_no_serious_fault(filled: Service, visit: Visit, scheme: str) 
     assert faults(page) == []
     photograph(page, f"{scheme}-draw", full_page=True)
     page.locator("#photos-tab").click()
-    page.locator("#pick").set_input_files(
-        {"name": "a.png", "mimeType": "image/png", "buffer": png(np.zeros((30, 30)))}
-    )
+    page.locator("#pick").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png(np.zeros((30, 30)))})
     page.locator(".photo .verdict").wait_for()
     assert faults(page) == []
     photograph(page, f"{scheme}-photos", full_page=True)
@@ -111,7 +109,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("guarded")
     keys = folder / "keys"
     keys.write_text(f"read {READ}\nwrite {WRITE}\n")
-    with served(folder / "guarded.gallery", "--keys", keys) as url:
+    with launched(folder / "guarded.gallery", "--keys", keys) as url:
         service = Service(url, WRITE)
         service.enroll("oak", png(np.kron(np.eye(7) * 255, np.ones((12, 12)))))
         yield service
@@ -155,21 +153,20 @@ def test_a_key_that_only_reads_cannot_teach(guarded: Service, visit: Visit) -> N
     page.get_by_role("textbox", name="Key").fill(WRITE)
 
 
-def test_an_encoder_of_photos_opens_on_photos(
-    visit: Visit, tiny_model: Callable[..., bytes], tmp_path: Path
-) -> None:
+def test_an_encoder_of_photos_opens_on_photos(visit: Visit, tiny_model: Callable[..., bytes], tmp_path: Path) -> None:
     encoder = tmp_path / "tiny.onnx"
     encoder.write_bytes(tiny_model())
-    with served(tmp_path / "tiny.gallery", "--encoder", encoder) as url:
+    with launched(tmp_path / "tiny.gallery", "--encoder", encoder) as url:
         page = visit(url)
         assert page.get_by_role("tab", name="Photos").get_attribute("aria-selected") == "true"
         assert page.get_by_role("tab").all_inner_texts() == ["Photos", "Classes", "Health"]
+        page.close()
 
 
 def test_a_service_that_is_gone_is_told(visit: Visit, tmp_path: Path, browser: Any) -> None:
     context = browser.new_context(viewport=DESK)
     page = context.new_page()
-    with served(tmp_path / "gone.gallery") as url:
+    with launched(tmp_path / "gone.gallery") as url:
         page.goto(url)
         page.locator("#page").wait_for()
     box = page.locator("#pad").bounding_box()

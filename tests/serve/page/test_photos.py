@@ -97,7 +97,9 @@ def test_the_camera_takes_a_picture(service: Service, visit: Visit) -> None:
     page = visit(f"{service.url}/#photos", permissions=["camera"])
     page.get_by_role("button", name="Use the camera").click()
     page.get_by_role("button", name="Take a picture").wait_for()
-    page.locator("#viewfinder").evaluate("video => new Promise((done) => video.videoWidth ? done() : video.onloadeddata = done)")
+    page.locator("#viewfinder").evaluate(
+        "video => new Promise((done) => video.videoWidth ? done() : video.onloadeddata = done)"
+    )
     page.get_by_role("button", name="Take a picture").click()
     page.get_by_role("article").first.wait_for(state="attached")
     page.locator("#camera").get_by_role("button", name="Close").click()

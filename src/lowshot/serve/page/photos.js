@@ -94,7 +94,8 @@ class Photos {
 
   /** @param {File[]} files */
   async add(files) {
-    const added = files.map((file) => this.#place(file));
+    const added = files.map((file) => this.#photo(file));
+    byId("photo-list").prepend(...added.map((each) => each.card));
     this.#count();
     await this.#ask(added);
     const [first] = added;
@@ -103,13 +104,12 @@ class Photos {
   }
 
   /** @param {File} file */
-  #place(file) {
+  #photo(file) {
     const photo = new Photo(file, () => {
       this.#photos.delete(photo);
       this.#count();
     });
     this.#photos.add(photo);
-    byId("photo-list").prepend(photo.card);
     return photo;
   }
 
