@@ -99,10 +99,10 @@ def run(
     """
     seen, selector, asked = Seen(), selectors.DefaultSelector(), islice(cycle(requests), most)
     began = perf_counter()
-    for _ in range(clients):
+    for content in islice(asked, clients):
         client = _Client(port)
         selector.register(client.socket, selectors.EVENT_READ, client)
-        client.ask(next(asked))
+        client.ask(content)
     while selector.get_map():
         for key, _ in selector.select(timeout=60):
             client = key.data
@@ -142,7 +142,7 @@ def _go_on(
             client.connect()
             selector.register(client.socket, selectors.EVENT_READ, client)
         client.ask(content)
-    except ConnectionError:
+    except ConnectionError:  # nobody has taken this request
         seen.refused += 1
-        if client.socket.fileno() in selector.get_map():
+        if stays:
             selector.unregister(client.socket)

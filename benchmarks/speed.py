@@ -1,6 +1,7 @@
 """Run the speed benchmarks and record them: every time in docs/results.md comes from here.
 
     python benchmarks/speed.py [episodes] [identification] [galleries] [whole_evaluation] [start] [training] [losses]
+        [service]
 
 Times depend on the machine; the ratios are against a peer in the same run.
 """
@@ -132,8 +133,43 @@ def identification() -> None:
     identify("photos", "lfw?least=10", "ratio", "×", 1.3)
 
 
+def service() -> None:
+    """The service on loopback, clients on the same cores."""
+    command = "python benchmarks/serve.py"
+    found = run(sys.executable, "benchmarks/serve.py")
+    drawing, many = "one drawing, `characters`, gallery of 600 classes", "32 clients"
+    rows = [
+        ("latency", "p50", f"identify over HTTP, {drawing}, one client", "ms", {"target": 10}),
+        ("latency", "overhead", f"identify over HTTP, {drawing}, more than in process", "ms", {"target": 4}),
+        ("characters", "rate", f"identify over HTTP, {drawing}, {many}", "/s", {"target": 800, "better": "higher"}),
+        (
+            "photos",
+            "share",
+            f"identify over HTTP, `photos`, {many}, encoder alone = 1",
+            "",
+            {"target": 0.75, "better": "higher"},
+        ),
+        ("photos", "p99/p50", f"identify over HTTP, `photos`, {many}, p99 against p50", "×", {"target": 5}),
+        ("enrolling", "p99", "identify over HTTP, 8 clients while one enrolls, p99", "ms", {}),
+        ("enrolling", "enroll", "durable enrollment over HTTP while 8 clients identify", "ms", {}),
+        (
+            "memory",
+            "growth",
+            "memory of the service after 20,000 requests, more than after 2,000",
+            "%",
+            {"target": 0.05},
+        ),
+        ("kills", "lost", "acknowledged enrollments lost by `kill -9` under load", "", {"target": 0}),
+        ("ends", "dropped", "requests dropped by SIGTERM under load", "", {"target": 0}),
+    ]
+    for part, measure, title, unit, more in rows:
+        name = f"service-{part}-{measure.replace('/', '-')}"
+        record(name, f"{command} {part}", title, found[part], measure, unit, **more)
+
+
 PARTS = {
-    part.__name__: part for part in (episodes, identification, galleries, whole_evaluation, start, training, losses)
+    part.__name__: part
+    for part in (episodes, identification, galleries, whole_evaluation, start, training, losses, service)
 }
 
 if __name__ == "__main__":

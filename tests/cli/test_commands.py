@@ -67,7 +67,18 @@ def test_what_makes_no_sense_is_said_in_a_line(
 def test_help_lists_every_command(lowshot: Run) -> None:
     ran = lowshot("--help")
     assert ran.status == 0
-    for command in ("demo", "train", "evaluate", "enroll", "identify", "gallery", "methods", "datasets", "encoders"):
+    for command in (
+        "demo",
+        "train",
+        "evaluate",
+        "enroll",
+        "identify",
+        "gallery",
+        "serve",
+        "methods",
+        "datasets",
+        "encoders",
+    ):
         assert command in ran.out
 
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lowshot import Encoder, Gallery
-from lowshot.errors import GalleryError
+from lowshot.errors import GalleryError, NotEnrolled
 from lowshot.gallery import moving
 from lowshot.gallery.index import Kept
 from lowshot.gallery.store import Row, Store, is_there, open_store
@@ -133,6 +133,19 @@ class TestKeeping:
             assert list(compared.labels) == [text] and compared.examples[0][0] == id
         assert store.rename_class(text, f"{text[:100]}'\"") == 1
         assert store.remove_class(f"{text[:100]}'\"") == 1
+
+    def test_one_example_and_the_oldest_of_each_class(self, store: Store) -> None:
+        assert store.oldest() == {}
+        first, second = store.add(_rows(2)), store.add(_rows(2, "b"))
+        assert [store.record(id) for id in first] == store.records("a")
+        assert store.oldest() == {"a": first[0], "b": second[0]}
+        store.remove([first[0]])
+        store.rename_class("b", "c")
+        assert store.oldest() == {"a": first[1], "c": second[0]}
+        assert store.record(second[0]).label == "c"
+        for id in (first[0], 0, -1, 2**70):
+            with pytest.raises(NotEnrolled):
+                store.record(id)
 
     def test_the_same_picture_of_the_same_label_is_there_once(self, store: Store) -> None:
         bare = Row("a", "", {}, _feature(0), None)

@@ -19,7 +19,7 @@ import pytest
 from asking import drawing, files
 
 from lowshot import Client, Gallery
-from lowshot.errors import LowshotError, NotEnrolled, ServiceError
+from lowshot.errors import LowshotError, ServiceError
 
 Run = Callable[..., Any]
 
@@ -200,6 +200,20 @@ def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, model: Path, 
             assert "--port" in said
 
 
+def test_the_demo_opens_a_page_on_some_classes(tmp_path: Path, fails: Callable[..., str]) -> None:
+    assert "--no-browser" in fails("demo", "--no-browser")
+    assert "--out" in fails("demo", "--serve", "--out", tmp_path / "x.html")
+    command = [sys.executable, "-m", "lowshot", "demo", "--serve", "--no-browser", "--data", "digits"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as demo:
+        assert demo.stdout is not None
+        said = demo.stdout.readline()
+        with Client(said.split()[5]) as client:
+            assert set(client.classes().values()) == {1} and len(client.classes()) == 5
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(20) == 0
+    assert not list(tmp_path.iterdir())
+
+
 def test_importing_lowshot_brings_no_server() -> None:
     said = subprocess.run(
         [
@@ -219,11 +233,6 @@ def test_a_service_that_is_not_there() -> None:
         port = closed.getsockname()[1]
     with pytest.raises(ServiceError, match="running"), Client(f"http://127.0.0.1:{port}", timeout=2) as client:
         client.classes()
-
-
-def test_what_is_not_enrolled(running: Run) -> None:
-    with running() as service, Client(service.url) as client, pytest.raises(NotEnrolled):
-        client.examples("nothing")
 
 
 def _workers(pid: int) -> list[int]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 import tempfile
+import threading
 import time
+import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lowshot.cli.arguments import check_writable
+from lowshot.cli.serving import serving_room
 from lowshot.cli.tables import print_table
 from lowshot.text import printable
 
@@ -65,25 +68,70 @@ def demo(
     train: Annotated[
         bool, typer.Option("--train", help="Train an encoder first: two minutes, needs lowshot[train].")
     ] = False,
-    out: Annotated[Path, typer.Option(help="The picture report to write.")] = Path("lowshot-demo.html"),
+    out: Annotated[Path | None, typer.Option(help="The picture report to write.  [default: lowshot-demo.html]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of classes and examples.")] = 1,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Instead of the report, open a page on which to draw, until Ctrl-C.")
+    ] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="--serve: only print the address.")] = False,
 ) -> None:
     """Enroll one real example each of new classes, identify others, try unknown ones; writes a picture report."""
-    from lowshot.cli.report import write_report
-    from lowshot.data import load
-    from lowshot.encoder import Encoder
-
-    check_writable(out, "--out")
+    if no_browser and not serve:
+        raise typer.BadParameter("--no-browser goes with --serve")
+    if serve and out is not None:
+        raise typer.BadParameter("--serve opens a page: leave out --out")
+    report = out or Path("lowshot-demo.html")
+    if not serve:
+        check_writable(report, "--out")
     chosen = data or _at_hand()
     with tempfile.TemporaryDirectory() as folder:
-        encoder = Encoder.load(_train(chosen, Path(folder)) if train else "characters")
-        examples = load("omniglot:evaluation" if chosen is DemoData.omniglot else "digits")
-        ways = 20 if chosen is DemoData.omniglot else 5
-        support, queries, unknown = _choose(examples, ways, seed)
-        enrolled, shown, seconds = _run(Path(folder), encoder, support, queries, unknown)
-    _print_summary(encoder, chosen, ways, shown, seconds)
+        file = str(_train(chosen, Path(folder))) if train else "characters"
+        if serve:
+            _serve(Path(folder), file, chosen, seed, no_browser)
+        else:
+            _show(Path(folder), file, chosen, seed, report)
+
+
+def _show(folder: Path, encoder_file: str, chosen: DemoData, seed: int, out: Path) -> None:
+    """Try it, print how well it went, and write the report."""
+    from lowshot.cli.report import write_report
+    from lowshot.encoder import Encoder
+
+    encoder = Encoder.load(encoder_file)
+    support, queries, unknown = _choose(_load(chosen), _ways(chosen), seed)
+    enrolled, shown, seconds = _run(folder, encoder, support, queries, unknown)
+    _print_summary(encoder, chosen, _ways(chosen), shown, seconds)
     write_report(out, encoder.card.name, enrolled, shown, seed, shlex.join(["lowshot", *sys.argv[1:]]))
     print(f"The pictures, with every answer: {printable(out)}")
+
+
+def _serve(folder: Path, encoder_file: str, chosen: DemoData, seed: int, no_browser: bool) -> None:
+    """Serve a gallery of one example each, which is gone at the end."""
+    settings = serving_room("settings").Settings.of(
+        gallery=str(folder / "demo.gallery"), encoder=encoder_file, port=0, log=False
+    )
+    serve = serving_room("run").serve
+    from lowshot.gallery import Gallery
+
+    with Gallery.open(settings.gallery, encoder_file, create=True) as gallery:
+        gallery.enroll_examples(_choose(_load(chosen), _ways(chosen), seed)[0])
+
+    def ready(address: str) -> None:
+        print(f"{_ways(chosen)} classes, one example each: {address} (Ctrl-C ends it)", flush=True)
+        if not no_browser:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()  # some wait for the browser
+
+    serve(settings, ready)
+
+
+def _load(chosen: DemoData) -> Examples:
+    from lowshot.data import load
+
+    return load("omniglot:evaluation" if chosen is DemoData.omniglot else "digits")
+
+
+def _ways(chosen: DemoData) -> int:
+    return 20 if chosen is DemoData.omniglot else 5
 
 
 def _at_hand() -> DemoData:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from lowshot.data.images import open_picture
@@ -250,7 +250,7 @@ def _parts(media_type: str, body: bytes, most: int) -> list[_Part]:
         )
         parser.write(body)
         parser.finalize()
-    except MultipartParseError as error:
+    except FormParserError as error:
         raise Refused("malformed", f"the form cannot be read ({printable(error)})") from None
     if not ended:
         raise Refused("malformed", "the form is cut short")

@@ -156,7 +156,7 @@ class Client:
         for left in reversed(range(tries)):
             try:
                 response = self._http.request(method, path, **more)
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise ServiceError(f"{self.url} cannot be asked ({error}): is the service running there?") from None
             if response.status_code not in (429, 503) or not left:
                 break

@@ -1,4 +1,4 @@
-"""A real service, and Chromium in front of it. A test fails if the page says anything on the console, or asks anyone else."""
+"""A real service, and Chromium in front of it. A page may say nothing on the console, and ask nobody but its service."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def browser() -> Iterator[Any]:
 def visit(browser: Any) -> Iterator[Callable[..., Any]]:
     """``visit(url, viewport=PHONE)`` opens a page in a context of its own, and waits until it is there.
 
-    Afterwards the test fails if a page said something on the console (a violated policy is said there), or asked anyone but its
-    service for anything.
+    Afterwards the test fails if a page said something on the console, as it does where its policy is violated, or asked
+    anyone but its service for anything.
     """
     contexts, said = [], []
 

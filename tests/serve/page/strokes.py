@@ -22,7 +22,7 @@ def strokes(ink: Ink) -> list[list[Point]]:
 
 
 def thinned(ink: Ink) -> Ink:
-    """Peel pixels from the edges until lines one pixel wide are left (Zhang and Suen 1984). The edge of the array is empty."""
+    """Peel pixels off until lines one pixel wide are left (Zhang and Suen 1984). The edge of the array must be empty."""
     ink = ink.copy()
     while True:
         before = ink.sum()

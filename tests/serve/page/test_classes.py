@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import Service, photograph, png, launched
+from browsing import Service, launched, photograph, png
 
 from lowshot import Gallery
 

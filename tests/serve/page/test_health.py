@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import PHONE, Service, photograph, png, launched
+from browsing import PHONE, Service, launched, photograph, png
 
 from lowshot import Gallery, load
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import BOX, DESK, PHONE, Service, draw, photograph, png, launched, verdict
+from browsing import BOX, DESK, PHONE, Service, draw, launched, photograph, png, verdict
 
 Visit = Callable[..., Any]
 VIEWS = ["draw", "photos", "classes", "health"]
