@@ -106,11 +106,16 @@ def verdict(page: Any) -> str:
     return str(page.locator(".verdict strong").first.inner_text())
 
 
-def photograph(page: Any, name: str, **options: Any) -> None:
+def photograph(page: Any, name: str, full_page: bool = False) -> None:
     """Keep a screenshot, to be looked at."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.wait_for_timeout(250)  # pictures come in
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)
+    if full_page:  # pictures come in where one looks
+        for top in range(0, page.evaluate("document.documentElement.scrollHeight"), 600):
+            page.evaluate("(top) => scrollTo(0, top)", top)
+            page.wait_for_timeout(50)
+        page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(250)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)
 
 
 def png(pixels: Any) -> bytes:

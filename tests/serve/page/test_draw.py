@@ -157,6 +157,18 @@ def test_a_finger_draws_and_does_not_scroll(service: Service, visit: Visit) -> N
     photograph(page, "phone-draw-first", full_page=True)
 
 
+def test_one_more_example_of_a_class_is_drawn(service: Service, visit: Visit) -> None:
+    service.enroll("dash", png(np.pad(np.zeros((6, 60)), 30, constant_values=255)))
+    page = visit(f"{service.url}/#classes/dash")
+    page.get_by_role("link", name="Draw one").click()
+    page.get_by_text("Draw “dash”").wait_for()
+    draw(page, ZIGZAG)
+    assert page.get_by_label("Name this drawing").input_value() == "dash"
+    page.get_by_role("button", name="Teach").click()
+    page.get_by_text("Added 1 example to “dash”").wait_for()
+    assert service.classes() == {"dash": 2}
+
+
 def test_keys_alone_draw_teach_and_recognize(service: Service, visit: Visit) -> None:
     page = visit(service.url)
     page.keyboard.press("Tab")
@@ -179,7 +191,8 @@ def test_keys_alone_draw_teach_and_recognize(service: Service, visit: Visit) -> 
     page.keyboard.type("corner")
     page.keyboard.press("Enter")
     page.get_by_text("Learned “corner”").wait_for()
-    page.locator("#pad").focus()
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.activeElement.id") == "pad"
     corner()
     assert verdict(page) == "corner"
     page.keyboard.press("Backspace")

@@ -24,7 +24,11 @@ const RUNNERS = 4;
 export function outcome({ answer, own, noun, decided, suggested = "", teach }) {
   const form = nameForm({ prompt: `Name this ${noun}`, button: "Teach", value: suggested, submit: teach });
   if (!answer) {
-    const first = el("p", { class: "soft" }, `Nothing is known yet. Give this ${noun} a name, and it will be known next time.`);
+    const first = el(
+      "p",
+      { class: "soft" },
+      `Nothing is known yet. Give this ${noun} a name, and it will be known next time.`,
+    );
     return el("div", { class: "outcome new" }, verdict("What is it?", ""), evidence(own, []), first, form);
   }
   const sure = `${percent(answer.confidence)} sure${answer.unknown ? " that it is nothing known" : ""}`;
@@ -50,11 +54,19 @@ function verdict(label, sure) {
   return el("p", { class: "verdict" }, el("strong", {}, breakable(label)), " ", el("span", { class: "sure" }, sure));
 }
 
-/** What was asked beside what decided. @param {HTMLElement} own @param {import("./api.js").Match[]} examples all of one class */
+/**
+ * What was asked beside what decided.
+ *
+ * @param {HTMLElement} own
+ * @param {import("./api.js").Match[]} examples all of one class
+ */
 function evidence(own, examples) {
-  const pictures = examples.map(({ id, label, name }) => picture(id, `Enrolled example of ${label}${name && `: ${name}`}`, 128));
+  const pictures = examples.map(({ id, label, name }) =>
+    picture(id, `Enrolled example of ${label}${name && `: ${name}`}`, 128),
+  );
   const caption = el("figcaption", {}, el("b", {}, breakable(examples[0]?.label ?? "")), el("span", {}, "enrolled"));
-  const decided = examples.length > 0 && el("figure", { class: "decided" }, el("div", { class: "row" }, ...pictures), caption);
+  const decided =
+    examples.length > 0 && el("figure", { class: "decided" }, el("div", { class: "row" }, ...pictures), caption);
   return el("div", { class: "evidence" }, figure(own, "Yours"), decided);
 }
 
@@ -70,7 +82,13 @@ function runnersUp(answer) {
   const rows = rivals(answer).map(({ label, score, unknown }) => {
     const bar = el("span", { class: "bar", "aria-hidden": "true" });
     bar.style.setProperty("--share", `${100 * score}%`);
-    return el("li", {}, el("span", { class: unknown ? "label soft" : "label" }, label), bar, el("span", { class: "number" }, percent(score)));
+    return el(
+      "li",
+      {},
+      el("span", { class: unknown ? "label soft" : "label" }, label),
+      bar,
+      el("span", { class: "number" }, percent(score)),
+    );
   });
   const title = answer.unknown ? "Nearest classes" : "Runners-up";
   return rows.length ? el("div", { class: "runners" }, el("h3", {}, title), el("ol", {}, ...rows)) : null;
@@ -78,12 +96,26 @@ function runnersUp(answer) {
 
 /** @param {HTMLFormElement} form */
 function unknown(form) {
-  return el("div", { class: "feedback" }, el("p", { class: "soft" }, "Nothing enrolled looks like it – teach me:"), form);
+  return el(
+    "div",
+    { class: "feedback" },
+    el("p", { class: "soft" }, "Nothing enrolled looks like it – teach me:"),
+    form,
+  );
 }
 
-/** @param {string} label @param {HTMLFormElement} form @param {(label: string) => Promise<unknown>} teach @param {boolean} open */
+/**
+ * @param {string} label
+ * @param {HTMLFormElement} form
+ * @param {(label: string) => Promise<unknown>} teach
+ * @param {boolean} open
+ */
 function feedback(label, form, teach, open) {
-  const right = el("button", { class: "plain", "aria-label": `That’s ${quoted(label)}: add as example` }, "That’s right – add as example");
+  const right = el(
+    "button",
+    { class: "plain", "aria-label": `That’s ${quoted(label)}: add as example` },
+    "That’s right – add as example",
+  );
   right.addEventListener("click", async () => {
     right.disabled = true;
     await teach(label);

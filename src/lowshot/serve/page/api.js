@@ -1,4 +1,6 @@
-/** The service's HTTP interface: everything the page knows comes through here. Addresses are relative, for proxies' sake. */
+/**
+ * The service's HTTP interface: everything the page knows comes through here. Addresses are relative, for proxies' sake.
+ */
 
 /**
  * @typedef {{label: string, score: number}} Candidate
@@ -121,7 +123,7 @@ async function json(method, path, sent) {
 
 /** @param {string} method @param {string} path @param {Sent} [sent] @returns {Promise<Response>} */
 async function call(method, path, sent = {}) {
-  for (let busy = 0; ; ) {
+  for (let busy = 0; ;) {
     const key = sessionStorage.getItem(KEY);
     const response = await send(method, path, sent, key);
     if (response.ok) return response;

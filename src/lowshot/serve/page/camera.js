@@ -1,4 +1,6 @@
-/** Taking a picture: with the page's own viewfinder or, where a browser has none to give, with the phone's camera program. */
+/**
+ * Taking a picture: with the page's own viewfinder or, where a browser has none to give, with the phone's camera program.
+ */
 
 import { byId } from "./dom.js";
 
@@ -22,11 +24,15 @@ export async function openCamera(take) {
   const shoot = async () => take(await frame(video));
   video.srcObject = stream;
   shutter.addEventListener("click", shoot);
-  dialog.addEventListener("close", () => {
-    stream.getTracks().forEach((track) => track.stop());
-    video.srcObject = null;
-    shutter.removeEventListener("click", shoot);
-  }, { once: true });
+  dialog.addEventListener(
+    "close",
+    () => {
+      stream.getTracks().forEach((track) => track.stop());
+      video.srcObject = null;
+      shutter.removeEventListener("click", shoot);
+    },
+    { once: true },
+  );
   dialog.showModal();
   return undefined;
 }
@@ -49,6 +55,10 @@ function frame(video) {
   /** @type {CanvasRenderingContext2D} */ (sheet.getContext("2d")).drawImage(video, 0, 0);
   const name = `camera ${new Date().toISOString().slice(0, 19).replace("T", " ").replaceAll(":", ".")}.jpg`;
   return new Promise((done) =>
-    sheet.toBlob((blob) => done(new File([/** @type {Blob} */ (blob)], name, { type: "image/jpeg" })), "image/jpeg", 0.92),
+    sheet.toBlob(
+      (blob) => done(new File([/** @type {Blob} */ (blob)], name, { type: "image/jpeg" })),
+      "image/jpeg",
+      0.92,
+    ),
   );
 }

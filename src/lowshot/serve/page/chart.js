@@ -3,7 +3,10 @@
 import { el, svg } from "./dom.js";
 import { percent } from "./words.js";
 
-/** @typedef {{shots: number, accuracy: number, low: number, high: number, classes: number, queries: number, how: string}} Shots */
+/**
+ * @typedef {{shots: number, accuracy: number, low: number, high: number, classes: number, queries: number,
+ *   how: string}} Shots
+ */
 /** @typedef {{x: (shots: number) => number, y: (share: number) => number, floor: number, width: number}} Scale */
 
 const WIDEST = 640;
@@ -17,18 +20,36 @@ export function chart(accuracy) {
   const words = accuracy.map((each) => `${each.shots}: ${percent(each.accuracy)}`).join(", ");
   const picture = svg(
     "svg",
-    { class: "chart", viewBox: `0 0 ${scale.width} ${HEIGHT}`, role: "img", "aria-label": `Expected accuracy by examples of a class: ${words}` },
+    {
+      class: "chart",
+      viewBox: `0 0 ${scale.width} ${HEIGHT}`,
+      role: "img",
+      "aria-label": `Expected accuracy by examples of a class: ${words}`,
+    },
     ...rules(scale),
     svg("polygon", { class: "interval", points: outline(accuracy, scale) }),
-    svg("polyline", { class: "line", points: accuracy.map((each) => `${scale.x(each.shots)},${scale.y(each.accuracy)}`).join(" ") }),
+    svg("polyline", {
+      class: "line",
+      points: accuracy.map((each) => `${scale.x(each.shots)},${scale.y(each.accuracy)}`).join(" "),
+    }),
     ...accuracy.map((each) => point(each, scale)),
     ...apart(accuracy, scale).flatMap((each) => values(each, scale)),
-    svg("text", { class: "axis", x: (scale.width + EDGE.left - EDGE.right) / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "examples of each class"),
+    svg(
+      "text",
+      { class: "axis", x: (scale.width + EDGE.left - EDGE.right) / 2, y: HEIGHT - 4, "text-anchor": "middle" },
+      "examples of each class",
+    ),
   );
   return el("div", {}, picture, el("details", {}, el("summary", {}, "As a table"), table(accuracy)));
 }
 
-/** Examples by their logarithm, since what one more brings falls with their number. @param {Shots[]} accuracy @param {number} width @returns {Scale} */
+/**
+ * Examples by their logarithm, since what one more brings falls with their number.
+ *
+ * @param {Shots[]} accuracy
+ * @param {number} width
+ * @returns {Scale}
+ */
 function scaled(accuracy, width) {
   const logs = accuracy.map((each) => Math.log(each.shots));
   const [first, last] = [Math.min(...logs), Math.max(...logs)];
@@ -49,7 +70,11 @@ function rules({ floor, y, width }) {
   const steps = [0, 0.5, 1].map((part) => floor + part * (1 - floor));
   return steps.flatMap((share) => [
     svg("line", { class: "rule", x1: EDGE.left, x2: width - EDGE.right, y1: y(share), y2: y(share) }),
-    svg("text", { class: "axis", x: EDGE.left - 8, y: y(share) + 4, "text-anchor": "end" }, `${Math.round(100 * share)}%`),
+    svg(
+      "text",
+      { class: "axis", x: EDGE.left - 8, y: y(share) + 4, "text-anchor": "end" },
+      `${Math.round(100 * share)}%`,
+    ),
   ]);
 }
 
@@ -66,7 +91,12 @@ function point(each, { x, y }) {
   return svg("circle", { class: look, cx: x(each.shots), cy: y(each.accuracy), r: 5 }, svg("title", {}, told(each)));
 }
 
-/** Points with room for a number: all but those too close to the one before. @param {Shots[]} accuracy @param {Scale} scale */
+/**
+ * Points with room for a number: all but those too close to the one before.
+ *
+ * @param {Shots[]} accuracy
+ * @param {Scale} scale
+ */
 function apart(accuracy, { x }) {
   /** @type {Shots[]} */
   const kept = [];
@@ -92,9 +122,20 @@ function told({ shots, accuracy, low, high, how }) {
 
 /** @param {Shots[]} accuracy */
 function table(accuracy) {
-  const head = el("tr", {}, ...["examples", "right", "95% interval", "how"].map((title) => el("th", { scope: "col" }, title)));
+  const head = el(
+    "tr",
+    {},
+    ...["examples", "right", "95% interval", "how"].map((title) => el("th", { scope: "col" }, title)),
+  );
   const rows = accuracy.map((each) =>
-    el("tr", {}, el("th", { scope: "row" }, String(each.shots)), ...[percent(each.accuracy), `${percent(each.low)} – ${percent(each.high)}`, each.how].map((text) => el("td", {}, text))),
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, String(each.shots)),
+      ...[percent(each.accuracy), `${percent(each.low)} – ${percent(each.high)}`, each.how].map((text) =>
+        el("td", {}, text),
+      ),
+    ),
   );
   return el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows));
 }

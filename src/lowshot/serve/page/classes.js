@@ -27,7 +27,9 @@ class Classes {
       this.#fill();
     });
     byId("add-class").addEventListener("click", () => byId("new-class").showModal());
-    byId("new-class-form").addEventListener("submit", (/** @type {SubmitEvent} */ event) => attempt(() => this.#add(event)));
+    byId("new-class-form").addEventListener("submit", (/** @type {SubmitEvent} */ event) =>
+      attempt(() => this.#add(event)),
+    );
     gallery.addEventListener("change", () => this.#fill());
     this.#fill();
   }
@@ -49,7 +51,8 @@ class Classes {
     byId("class-grid").replaceChildren(...cards);
     byId("class-count").textContent = count(found.length, wanted);
     byId("more-classes").hidden = found.length <= this.#shown;
-    byId("more-classes").textContent = `Show more (${many(found.length - this.#shown, "class is", "classes are")} left)`;
+    byId("more-classes").textContent =
+      `Show more (${many(found.length - this.#shown, "class is", "classes are")} left)`;
   }
 
   /** @param {SubmitEvent} event */
@@ -71,7 +74,13 @@ function card({ label, examples, first }) {
   return el(
     "li",
     {},
-    el("a", { class: "class card", href: `#classes/${encodeURIComponent(label)}` }, picture(first, "", 128), el("b", {}, breakable(label)), el("span", { class: "soft" }, many(examples, "example"))),
+    el(
+      "a",
+      { class: "class card", href: `#classes/${encodeURIComponent(label)}` },
+      picture(first, "", 128),
+      el("b", {}, breakable(label)),
+      el("span", { class: "soft" }, many(examples, "example")),
+    ),
   );
 }
 
@@ -79,5 +88,7 @@ function card({ label, examples, first }) {
 function count(found, wanted) {
   if (!gallery.classes.length) return "Nothing is enrolled yet. Draw something, or add a class from one picture.";
   if (wanted && !found) return "No class has a name like that.";
-  return wanted ? `${many(found, "class", "classes")} of ${gallery.classes.length}` : `${many(found, "class", "classes")}, ${many(gallery.examples, "example")}`;
+  return wanted
+    ? `${many(found, "class", "classes")} of ${gallery.classes.length}`
+    : `${many(found, "class", "classes")}, ${many(gallery.examples, "example")}`;
 }

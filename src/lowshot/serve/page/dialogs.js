@@ -22,7 +22,9 @@ export async function confirmed(title, text, yes) {
  * @returns {Promise<string | null>}
  */
 export async function askForKey(refused) {
-  byId("key-text").textContent = refused ? "The service does not know this key." : "This service answers only who has a key.";
+  byId("key-text").textContent = refused
+    ? "The service does not know this key."
+    : "This service answers only who has a key.";
   const field = byId("key-field");
   field.value = "";
   return (await closed(byId("key"))) === "yes" ? field.value.trim() : null;

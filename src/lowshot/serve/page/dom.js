@@ -77,5 +77,7 @@ function set(element, properties) {
 
 /** @param {Child[]} children @returns {(Node | string)[]} */
 function present(children) {
-  return /** @type {(Node | string)[]} */ (children.filter((each) => each !== null && each !== undefined && each !== false));
+  return /** @type {(Node | string)[]} */ (
+    children.filter((each) => each !== null && each !== undefined && each !== false)
+  );
 }

@@ -51,7 +51,11 @@ class Draw {
     this.pad.clear();
   }
 
-  /** Ask at once: whoever goes on drawing makes the answer stale, and it is dropped. @param {number} since when the pen left */
+  /**
+   * Ask at once: whoever goes on drawing makes the answer stale, and it is dropped.
+   *
+   * @param {number} since when the pen left
+   */
   async #recognize(since) {
     this.#buttons();
     this.#forget();
@@ -72,9 +76,16 @@ class Draw {
   #show(answer, drawing) {
     const typed = this.panel.querySelector("input")?.value || this.#wanted;
     const address = URL.createObjectURL(drawing);
-    const own = el("img", { class: "picture", src: address, alt: "Your drawing", onload: () => URL.revokeObjectURL(address) });
+    const own = el("img", {
+      class: "picture",
+      src: address,
+      alt: "Your drawing",
+      onload: () => URL.revokeObjectURL(address),
+    });
     const learn = (/** @type {string} */ label) => attempt(() => this.#teach(label, drawing));
-    this.panel.replaceChildren(outcome({ answer, own, noun: "drawing", decided: DECIDED, suggested: typed, teach: learn }));
+    this.panel.replaceChildren(
+      outcome({ answer, own, noun: "drawing", decided: DECIDED, suggested: typed, teach: learn }),
+    );
     announce(answer ? spoken(answer) : "Nothing is known yet. Name this drawing.");
   }
 
@@ -82,6 +93,7 @@ class Draw {
   async #teach(label, drawing) {
     await teach(label, [{ data: drawing, name: NAME }]);
     this.#clear();
+    this.pad.canvas.focus({ preventScroll: true }); // where the next thing is done; the form is gone
     this.#hint(`Now draw ${quoted(label)} again`, "or something else: what is not known is called unknown.");
   }
 
@@ -113,16 +125,29 @@ class Draw {
     if (this.pad.empty) this.#rest();
     const known = gallery.classes.slice(0, SHOWN);
     byId("known-title").hidden = !known.length;
-    byId("known-title").textContent = known.length < gallery.classes.length ? `Some of ${many(gallery.classes.length, "class", "classes")} known` : "Known";
+    byId("known-title").textContent =
+      known.length < gallery.classes.length
+        ? `Some of ${many(gallery.classes.length, "class", "classes")} known`
+        : "Known";
     byId("known").replaceChildren(
-      ...known.map(({ label, first }) => el("li", {}, el("a", { href: `#classes/${encodeURIComponent(label)}`, title: label }, picture(first, label, 48)))),
+      ...known.map(({ label, first }) =>
+        el(
+          "li",
+          {},
+          el("a", { href: `#classes/${encodeURIComponent(label)}`, title: label }, picture(first, label, 48)),
+        ),
+      ),
     );
   }
 }
 
 export const draw = new Draw();
 
-/** @param {Blob} drawing @param {AbortSignal} signal @returns {Promise<api.Answer | null>} null where nothing is enrolled */
+/**
+ * @param {Blob} drawing
+ * @param {AbortSignal} signal
+ * @returns {Promise<api.Answer | null>} null where nothing is enrolled
+ */
 async function firstAnswer(drawing, signal) {
   try {
     return (await api.identify([{ data: drawing, name: NAME }], signal))[0];

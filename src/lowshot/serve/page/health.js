@@ -8,7 +8,7 @@ import { galleryMap } from "./map.js";
 import { attempt } from "./notice.js";
 import { figure, picture } from "./pictures.js";
 import { deleteExample, moveExample } from "./removal.js";
-import { many, percent, quoted } from "./words.js";
+import { many, percent, quoted, short } from "./words.js";
 
 /**
  * @typedef {{id: number, label: string, like: number}} Taken
@@ -67,16 +67,29 @@ export const health = new Health();
 async function looked() {
   if (!gallery.examples) return [el("p", { class: "soft" }, "Nothing is enrolled yet, so there is nothing to check.")];
   const [check, map] = await Promise.all([api.check(), api.map()]);
-  return [figures(check), notes(check.notes), expected(check), section("Probably mislabeled", MISLABELED, check.mislabeled.map(mislabeled), check.mislabeled_in_all),
+  return [
+    figures(check),
+    notes(check.notes),
+    expected(check),
+    section("Probably mislabeled", MISLABELED, check.mislabeled.map(mislabeled), check.mislabeled_in_all),
     section("The same picture twice", TWICE, check.duplicates.map(twice), check.duplicates_in_all),
-    section(check.asked ? "Confused classes" : "Classes that look alike", CONFUSED, check.confused.map(confused), check.confused_in_all),
-    needy(check.gains), plane(map)].filter((each) => each !== null);
+    section(
+      check.asked ? "Confused classes" : "Classes that look alike",
+      CONFUSED,
+      check.confused.map(confused),
+      check.confused_in_all,
+    ),
+    needy(check.gains),
+    plane(map),
+  ].filter((each) => each !== null);
 }
 
 const MISLABELED =
   "Left, the example; right, what it looks like. It is as clearly one of those as others are clearly of their own class.";
-const TWICE = "A copy adds nothing to its class. Under two labels, one of them is wrong, and every answer there is a toss-up.";
-const CONFUSED = "Left, an example that is taken for the other class; right, what it was taken for. Different drawings or photos of both help.";
+const TWICE =
+  "A copy adds nothing to its class. Under two labels, one of them is wrong, and every answer there is a toss-up.";
+const CONFUSED =
+  "Left, an example that is taken for the other class; right, what it was taken for. Different drawings or photos of both help.";
 
 /** @param {Check} check */
 function figures(check) {
@@ -84,11 +97,29 @@ function figures(check) {
   return el(
     "dl",
     { class: "figures" },
-    fact(now ? percent(now.accuracy) : "–", now ? `of answers expected right (${percent(now.low)} to ${percent(now.high)})` : "expected accuracy cannot be said"),
-    fact(check.unknowns ? percent(1 - check.unknowns.fpr95) : "–", check.unknowns ? "of unknown things refused, when 95% of known ones are accepted" : "refusal of unknown things cannot be said"),
-    fact(check.asked ? String(check.mislabeled_in_all) : "–", check.asked ? "probably mislabeled" : "wrong labels cannot be told", check.mislabeled_in_all > 0),
+    fact(
+      now ? percent(now.accuracy) : "–",
+      now
+        ? `of answers expected right (${percent(now.low)} to ${percent(now.high)})`
+        : "expected accuracy cannot be said",
+    ),
+    fact(
+      check.unknowns ? percent(1 - check.unknowns.fpr95) : "–",
+      check.unknowns
+        ? "of unknown things refused, when 95% of known ones are accepted"
+        : "refusal of unknown things cannot be said",
+    ),
+    fact(
+      check.asked ? String(check.mislabeled_in_all) : "–",
+      check.asked ? "probably mislabeled" : "wrong labels cannot be told",
+      check.mislabeled_in_all > 0,
+    ),
     fact(String(check.duplicates_in_all), "pictures enrolled more than once", check.duplicates_in_all > 0),
-    fact(String(check.confused_in_all), check.asked ? "pairs of classes confused" : "pairs of classes look alike", check.confused_in_all > 0),
+    fact(
+      String(check.confused_in_all),
+      check.asked ? "pairs of classes confused" : "pairs of classes look alike",
+      check.confused_in_all > 0,
+    ),
   );
 }
 
@@ -105,15 +136,28 @@ function notes(said) {
 /** @param {Check} check */
 function expected({ accuracy }) {
   if (!accuracy.length) return null;
-  const about = "How often the nearest class is the right one. The band is the 95% interval; hollow points are estimated, not measured.";
+  const about =
+    "How often the nearest class is the right one. The band is the 95% interval; hollow points are estimated, not measured.";
   return el("section", {}, el("h2", {}, "Expected accuracy"), el("p", { class: "soft" }, about), chart(accuracy));
 }
 
-/** @param {string} title @param {string} about @param {HTMLElement[]} cards @param {number} inAll @param {string} [grid] */
+/**
+ * @param {string} title
+ * @param {string} about
+ * @param {HTMLElement[]} cards
+ * @param {number} inAll
+ * @param {string} [grid]
+ */
 function section(title, about, cards, inAll, grid = "finding-grid") {
   if (!cards.length) return null;
   const more = inAll > cards.length ? ` The ${cards.length} gravest of ${inAll}:` : "";
-  return el("section", {}, el("h2", {}, title), el("p", { class: "soft" }, about + more), el("ul", { class: grid }, ...cards));
+  return el(
+    "section",
+    {},
+    el("h2", {}, title),
+    el("p", { class: "soft" }, about + more),
+    el("ul", { class: grid }, ...cards),
+  );
 }
 
 /** @param {Mislabeled} each */
@@ -123,7 +167,11 @@ function mislabeled({ id, label, rival, like, either }) {
     `${quoted(label)} looks like ${quoted(rival)}`,
     doubt,
     pair(id, label, like, rival),
-    gallery.keepsItems && action(`Move to ${quoted(rival)}`, async () => (await moveExample(id, rival), settle(card, `Moved to ${quoted(rival)}.`))),
+    gallery.keepsItems &&
+      action(
+        `Move to ${short(rival)}`,
+        async () => (await moveExample(id, rival), settle(card, `Moved to ${quoted(rival)}.`)),
+      ),
     action("Delete", async () => (await deleteExample(id)) && settle(card, "Deleted."), "danger"),
     opener(label),
   );
@@ -135,11 +183,22 @@ function twice({ ids, labels, exact, distance, across }) {
   const same = exact ? "The same file" : distance === 0 ? "Equal to the encoder" : "Nearly the same";
   const copies = ids.slice(0, COPIES).map((id, i) => {
     const copy = figure(picture(id, `Example ${id} of ${labels[i]}`, 112), labels[i], `example ${id}`);
-    copy.append(action("Delete", async () => (await deleteExample(id)) && settle(copy, "Deleted."), "danger", `Delete example ${id} of ${labels[i]}`));
+    copy.append(
+      action(
+        "Delete",
+        async () => (await deleteExample(id)) && settle(copy, "Deleted."),
+        "danger",
+        `Delete example ${id} of ${labels[i]}`,
+      ),
+    );
     return copy;
   });
   const left = ids.length - copies.length;
-  return finding(`${same}, ${ids.length} times`, (across ? "Under different labels." : "In one class.") + (left ? ` And ${left} more.` : ""), copies);
+  return finding(
+    `${same}, ${ids.length} times`,
+    (across ? "Under different labels." : "In one class.") + (left ? ` And ${left} more.` : ""),
+    copies,
+  );
 }
 
 /** @param {Confused} each */
@@ -148,7 +207,9 @@ function confused({ labels, share, taken, asked, seen, how }) {
   const measured = how === "held out";
   return finding(
     `${quoted(labels[0])} and ${quoted(labels[1])}`,
-    measured ? `${taken} of ${asked} examples taken for the other class.` : `One example only: about ${percent(share)} of their pictures may be mixed up.`,
+    measured
+      ? `${taken} of ${asked} examples taken for the other class.`
+      : `One example only: about ${percent(share)} of their pictures may be mixed up.`,
     seen.slice(0, PAIRS).flatMap(({ id, label, like }) => pair(id, label, like, other(label))),
     opener(labels[0]),
     opener(labels[1]),
@@ -158,11 +219,18 @@ function confused({ labels, share, taken, asked, seen, how }) {
 /** @param {Gain[]} gains */
 function needy(gains) {
   const most = gains.filter((each) => each.gain > 0).slice(0, NEEDY);
-  const about = "The classes that gain most, greatest gain first: an estimate from few examples, so trust the order more than the figure.";
+  const about =
+    "The classes that gain most, greatest gain first: an estimate from few examples, so trust the order more than the figure.";
   const first = new Map(gallery.classes.map((each) => [each.label, each.first]));
   const cards = most.map(({ label, examples, gain }) => {
     const facts = `${many(examples, "example")}; about ${(100 * gain).toFixed(1)} points more right with one more`;
-    const words = el("div", {}, el("h3", {}, breakable(label)), el("p", { class: "soft" }, facts), link(label, "Add an example"));
+    const words = el(
+      "div",
+      {},
+      el("h3", {}, breakable(label)),
+      el("p", { class: "soft" }, facts),
+      link(label, "Add an example"),
+    );
     return el("li", { class: "needy card" }, picture(first.get(label) ?? 0, "", 68), words);
   });
   return section("Where one more example helps most", about, cards, cards.length, "needy-grid");
@@ -181,12 +249,22 @@ function plane({ points, shown, of }) {
 
 /** @param {string} title @param {string} text @param {Node[]} pictures @param {...(HTMLElement | false)} actions */
 function finding(title, text, pictures, ...actions) {
-  return el("li", { class: "finding card" }, el("h3", {}, title), el("div", { class: "pictures" }, ...pictures), text && el("p", { class: "soft" }, text), el("div", { class: "buttons" }, ...actions));
+  return el(
+    "li",
+    { class: "finding card" },
+    el("h3", {}, title),
+    el("div", { class: "pictures" }, ...pictures),
+    text && el("p", { class: "soft" }, text),
+    el("div", { class: "buttons" }, ...actions),
+  );
 }
 
 /** @param {number} id @param {string} label @param {number} like @param {string} rival */
 function pair(id, label, like, rival) {
-  return [figure(picture(id, `Example ${id} of ${label}`, 112), label), figure(picture(like, `Example ${like} of ${rival}`, 112), rival)];
+  return [
+    figure(picture(id, `Example ${id} of ${label}`, 112), label),
+    figure(picture(like, `Example ${like} of ${rival}`, 112), rival),
+  ];
 }
 
 /** @param {string} text @param {() => Promise<unknown>} work @param {string} [tone] @param {string} [name] */
@@ -203,7 +281,7 @@ function action(text, work, tone = "", name = text) {
 
 /** @param {string} label */
 function opener(label) {
-  const made = link(label, `Open ${quoted(label)}`);
+  const made = link(label, `Open ${short(label)}`);
   made.className = "plain";
   return made;
 }
@@ -219,5 +297,7 @@ function settle(card, text) {
   card.classList.add("settled");
   card.querySelector(".buttons")?.replaceChildren();
   card.querySelector("button")?.remove();
-  card.append(el("p", { class: "done", role: "status" }, text));
+  const done = el("p", { class: "done", tabindex: -1 }, text);
+  card.append(done);
+  done.focus({ preventScroll: true }); // the button is gone
 }

@@ -81,7 +81,8 @@ function takeFiles() {
 function follow() {
   const [id, ...rest] = location.hash.slice(1).split("/");
   const view = views.find((each) => each.id === id) ?? views[0];
-  if (view !== classes || !rest.length) document.querySelectorAll("dialog[open]").forEach((each) => /** @type {HTMLDialogElement} */ (each).close());
+  if (view !== classes || !rest.length)
+    document.querySelectorAll("dialog[open]").forEach((each) => /** @type {HTMLDialogElement} */ (each).close());
   for (const tab of tabs()) {
     const chosen = tab.dataset.view === view.id;
     tab.setAttribute("aria-selected", String(chosen));
@@ -124,9 +125,12 @@ function decoded(text) {
 }
 
 function tellWhatIsEnrolled() {
-  byId("enrolled").textContent = `${many(gallery.classes.length, "class", "classes")} · ${many(gallery.examples, "example")}`;
+  byId("enrolled").textContent =
+    `${many(gallery.classes.length, "class", "classes")} · ${many(gallery.examples, "example")}`;
   byId("encoder").textContent = gallery.card?.name ?? "";
-  byId("labels").replaceChildren(...gallery.classes.slice(0, LABELS).map(({ label }) => el("option", { value: label })));
+  byId("labels").replaceChildren(
+    ...gallery.classes.slice(0, LABELS).map(({ label }) => el("option", { value: label })),
+  );
 }
 
 start().catch((error) => {

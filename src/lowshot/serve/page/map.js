@@ -10,7 +10,12 @@ import { quoted } from "./words.js";
 
 const PICTURES = 160; // up to so many examples are shown as pictures rather than dots
 const GOLDEN = 137.508; // degrees: hues of neighbors in the list are far apart
-const ARROWS = /** @type {Record<string, number[]>} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
+const ARROWS = /** @type {Record<string, number[]>} */ ({
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+});
 
 /**
  * @param {Point[]} points
@@ -18,7 +23,9 @@ const ARROWS = /** @type {Record<string, number[]>} */ ({ ArrowLeft: [-1, 0], Ar
  * @returns {HTMLElement}
  */
 export function galleryMap(points, open) {
-  const hues = new Map([...new Set(points.map((each) => each.label))].map((label, i) => [label, Math.round(i * GOLDEN) % 360]));
+  const hues = new Map(
+    [...new Set(points.map((each) => each.label))].map((label, i) => [label, Math.round(i * GOLDEN) % 360]),
+  );
   const small = points.length <= PICTURES && gallery.keepsItems;
   const marks = points.map((each) => mark(each, /** @type {number} */ (hues.get(each.label)), small));
   const card = el("div", { class: "map-card", hidden: true });
@@ -26,7 +33,10 @@ export function galleryMap(points, open) {
   const frame = el(
     "div",
     {
-      class: small ? "map card pictured" : "map card", tabindex: 0, role: "application", "aria-roledescription": "map",
+      class: small ? "map card pictured" : "map card",
+      tabindex: 0,
+      role: "application",
+      "aria-roledescription": "map",
       "aria-label": `Map of ${points.length} examples. Arrow keys go to the next one, Enter opens its class.`,
     },
     plane,
@@ -82,15 +92,29 @@ function place(element, x, y) {
   element.style.top = `${100 * y}%`;
 }
 
-/** The point under the pointer, or close to it; -1 where there is none. @param {Point[]} points @param {HTMLElement} plane @param {MouseEvent} event */
+/**
+ * The point under the pointer, or close to it; -1 where there is none.
+ *
+ * @param {Point[]} points
+ * @param {HTMLElement} plane
+ * @param {MouseEvent} event
+ */
 function nearest(points, plane, event) {
   const box = plane.getBoundingClientRect();
-  const far = points.map((each) => Math.hypot(box.left + each.x * box.width - event.clientX, box.top + each.y * box.height - event.clientY));
+  const far = points.map((each) =>
+    Math.hypot(box.left + each.x * box.width - event.clientX, box.top + each.y * box.height - event.clientY),
+  );
   const best = far.reduce((least, each, i) => (each < far[least] ? i : least), 0);
   return far[best] < 28 ? best : -1;
 }
 
-/** The next point in a direction: what lies aside of it counts double. @param {Point[]} points @param {number} from @param {number[]} way */
+/**
+ * The next point in a direction: what lies aside of it counts double.
+ *
+ * @param {Point[]} points
+ * @param {number} from
+ * @param {number[]} way
+ */
 function beyond(points, from, [right, down]) {
   const costs = points.map(({ x, y }) => {
     const [dx, dy] = [x - points[from].x, y - points[from].y];

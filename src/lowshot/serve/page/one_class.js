@@ -56,7 +56,15 @@ class OneClass {
     const from = this.#label;
     if (!to || to === from) return;
     const joins = gallery.has(to);
-    if (joins && !(await confirmed(`Join ${quoted(from)} with ${quoted(to)}?`, "There is a class of that name. They cannot be parted again.", "Join"))) return;
+    if (
+      joins &&
+      !(await confirmed(
+        `Join ${quoted(from)} with ${quoted(to)}?`,
+        "There is a class of that name. They cannot be parted again.",
+        "Join",
+      ))
+    )
+      return;
     this.#label = to;
     await gallery.rename(from, to).catch((error) => {
       this.#label = from;
@@ -73,7 +81,11 @@ class OneClass {
 
   /** @param {File[]} files */
   async #add(files) {
-    if (files.length) await teach(this.#label, files.map((file) => ({ data: file, name: file.name })));
+    if (files.length)
+      await teach(
+        this.#label,
+        files.map((file) => ({ data: file, name: file.name })),
+      );
   }
 }
 
@@ -84,8 +96,22 @@ function shownExample({ id, label, name, attributes, added }) {
   const what = name || `example ${id}`;
   const facts = [what, ...Object.entries(attributes).map(([key, value]) => `${key}: ${value}`)].join(" · ");
   const when = `Enrolled ${new Date(added).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}`;
-  const remove = el("button", { class: "plain danger", "aria-label": `Delete ${what} of ${label}`, onclick: () => attempt(() => deleteExample(id)) }, "Delete");
-  return el("li", { class: "example" }, picture(id, `${label}: ${what}`, 128), el("p", { class: "facts", title: when }, facts), remove);
+  const remove = el(
+    "button",
+    {
+      class: "plain danger",
+      "aria-label": `Delete ${what} of ${label}`,
+      onclick: () => attempt(() => deleteExample(id)),
+    },
+    "Delete",
+  );
+  return el(
+    "li",
+    { class: "example" },
+    picture(id, `${label}: ${what}`, 128),
+    el("p", { class: "facts", title: when }, facts),
+    remove,
+  );
 }
 
 /** The address no longer names the class, so that it can be opened once more. */

@@ -94,7 +94,9 @@ export class Pad extends EventTarget {
   /** Arrows move the pen, the space bar puts it down and lifts it. @param {KeyboardEvent} event */
   #key(event) {
     const step = event.shiftKey ? 4 * STEP : STEP;
-    const [x, y] = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key] ?? [0, 0];
+    const [x, y] = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[
+      event.key
+    ] ?? [0, 0];
     if (x || y) {
       this.#cursor = { x: within(this.#cursor.x + x), y: within(this.#cursor.y + y) };
       if (this.#pointer === -1) this.strokes[this.strokes.length - 1].push(this.#cursor);
@@ -194,7 +196,14 @@ function trace(context, strokes, scale) {
   context.restore();
 }
 
-/** Where the keys' pen is. @param {CanvasRenderingContext2D} context @param {Point} at @param {number} scale @param {boolean} down */
+/**
+ * Where the keys' pen is.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {Point} at
+ * @param {number} scale
+ * @param {boolean} down
+ */
 function cross(context, at, scale, down) {
   context.save();
   context.scale(scale, scale);

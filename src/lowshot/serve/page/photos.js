@@ -20,8 +20,17 @@ class Photo {
     this.name = file.name;
     this.address = URL.createObjectURL(file);
     this.body = el("div", { class: "body", "aria-busy": "true" }, el("p", { class: "soft" }, "Looking …"));
-    const close = el("button", { class: "plain close", "aria-label": `Take ${file.name} off the page`, onclick: () => this.#close(dismissed) }, "×");
-    this.card = el("article", { class: "photo card", "aria-label": file.name }, el("header", {}, el("h3", {}, file.name), close), this.body);
+    const close = el(
+      "button",
+      { class: "plain close", "aria-label": `Take ${file.name} off the page`, onclick: () => this.#close(dismissed) },
+      "×",
+    );
+    this.card = el(
+      "article",
+      { class: "photo card", "aria-label": file.name, tabindex: -1 },
+      el("header", {}, el("h3", {}, file.name), close),
+      this.body,
+    );
   }
 
   /** Whether another answer would be in nobody's way. */
@@ -46,7 +55,21 @@ class Photo {
     this.settled = true;
     try {
       await teach(label, [this]);
-      this.#fill(el("div", { class: "outcome taught" }, el("div", { class: "evidence" }, el("figure", {}, this.#image())), el("p", { class: "verdict" }, el("strong", {}, label), " ", el("span", { class: "sure" }, "enrolled as an example"))));
+      this.card.focus({ preventScroll: true }); // the form is gone
+      this.#fill(
+        el(
+          "div",
+          { class: "outcome taught" },
+          el("div", { class: "evidence" }, el("figure", {}, this.#image())),
+          el(
+            "p",
+            { class: "verdict" },
+            el("strong", {}, label),
+            " ",
+            el("span", { class: "sure" }, "enrolled as an example"),
+          ),
+        ),
+      );
     } catch (error) {
       this.settled = false;
       throw error;

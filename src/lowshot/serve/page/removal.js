@@ -32,7 +32,12 @@ export async function deleteExample(id) {
   return true;
 }
 
-/** Put an example into another class: enrolled there first, so that it is never lost. @param {number} id @param {string} to */
+/**
+ * Put an example into another class: enrolled there first, so that it is never lost.
+ *
+ * @param {number} id
+ * @param {string} to
+ */
 export async function moveExample(id, to) {
   const example = await api.example(id);
   const item = await kept(example);
@@ -48,7 +53,8 @@ export async function moveExample(id, to) {
 async function wayBack(examples) {
   /** @type {api.Item[]} */
   const items = [];
-  for (let i = 0; i < examples.length; i += AT_ONCE) items.push(...(await Promise.all(examples.slice(i, i + AT_ONCE).map(kept))));
+  for (let i = 0; i < examples.length; i += AT_ONCE)
+    items.push(...(await Promise.all(examples.slice(i, i + AT_ONCE).map(kept))));
   return async () => {
     await gallery.enroll(examples[0].label, items);
   };

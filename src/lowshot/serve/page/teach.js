@@ -13,8 +13,14 @@ import { many, quoted } from "./words.js";
  */
 export function nameForm({ prompt, button, value = "", submit }) {
   const field = el("input", {
-    name: "label", list: "labels", required: true, maxlength: 200, autocomplete: "off", autocapitalize: "none",
-    spellcheck: "false", value,
+    name: "label",
+    list: "labels",
+    required: true,
+    maxlength: 200,
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    value,
   });
   const send = el("button", { class: "primary" }, button);
   const submitted = async (/** @type {SubmitEvent} */ event) => {
@@ -37,7 +43,8 @@ export function nameForm({ prompt, button, value = "", submit }) {
 export async function teach(label, items) {
   const known = gallery.has(label);
   const fresh = await gallery.enroll(label, items);
-  if (!fresh.length) return notice(`${quoted(label)} has ${items.length === 1 ? "this very item" : "all of these"} already.`);
+  if (!fresh.length)
+    return notice(`${quoted(label)} has ${items.length === 1 ? "this very item" : "all of these"} already.`);
   const what = known ? `Added ${many(fresh.length, "example")} to ${quoted(label)}.` : `Learned ${quoted(label)}.`;
   return notice(what, () => gallery.remove(fresh));
 }
