@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,3 +31,8 @@ def problem(response: Any, status: int, kind: str) -> dict[str, Any]:
     found: dict[str, Any] = response.json()
     assert found["type"] == f"/problems/{kind}" and found["status"] == status and found["title"] and found["detail"]
     return found
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

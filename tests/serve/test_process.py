@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from asking import drawing, files
+from asking import drawing, files, resident
 
 from lowshot import Client, Gallery
 from lowshot.errors import LowshotError, ServiceError
@@ -150,7 +150,7 @@ def test_kills_lose_nothing_that_was_acknowledged(running: Run, tmp_path: Path, 
 def test_memory_stays_bounded_under_hostile_uploads(running: Run) -> None:
     """Slow and large requests of many clients; then the service answers as before."""
     with running("--max-body", 200_000, "--timeout", 2, "--queue", 16) as service:
-        before = _resident(service.process.pid)
+        before = resident(service.process.pid)
         head = "POST /v1/identify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         held = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(64)]
         for number, each in enumerate(held):
@@ -167,7 +167,7 @@ def test_memory_stays_bounded_under_hostile_uploads(running: Run) -> None:
             assert client.identify([drawing(0)])[0].candidates[0].label == "a"
         for each in held:
             each.close()
-        assert _resident(service.process.pid) - before < 60 << 20
+        assert resident(service.process.pid) - before < 60 << 20
 
 
 def test_a_client_that_has_gone_away_costs_no_answer(running: Run) -> None:
@@ -238,8 +238,3 @@ def test_a_service_that_is_not_there() -> None:
 def _workers(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
-
-
-def _resident(pid: int) -> int:
-    """Bytes of memory that a process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -15,6 +15,7 @@ import uvicorn
 from lowshot.serve.app import make_app
 from lowshot.serve.edge import Edge, log_to_stderr
 from lowshot.serve.listener import address, listen, turn_away
+from lowshot.serve.protocol import BoundedProtocol
 from lowshot.serve.settings import Settings
 
 _LAST_MOMENT = 0.1  # seconds for a client to be let in, or to say what it wants
@@ -50,7 +51,16 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: Edge, ready: Callable[[], None], obeys_keyboard: bool) -> None:
         super().__init__(
-            uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="on", backlog=2048)
+            uvicorn.Config(
+                app,
+                http=BoundedProtocol,
+                ws="none",
+                lifespan="on",
+                backlog=2048,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+            )
         )
         self._service = app.service
         self._ready = ready
