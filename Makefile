@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow test-milvus milvus-server lint bench accuracy results characters speech faces clean
+.PHONY: demo test browser test-slow test-milvus milvus-server lint bench accuracy results characters speech faces clean
 
 demo: .stamp-run
 	$(BIN)/lowshot demo
@@ -11,6 +11,11 @@ demo: .stamp-run
 # Two workers are two threads already: more would wait for each other.
 test: .stamp-dev lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow and not milvus" -n 2
+
+# What the tests of the page open it with. Where it is not there, and may not be installed, they are skipped.
+browser:
+	command -v chromium || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -qq --no-install-recommends chromium; } \
+		|| echo "no chromium, and it could not be installed: the tests of the page will be skipped"
 
 test-slow: .stamp-dev
 	$(BIN)/pytest -m slow

@@ -1,0 +1,94 @@
+/** Classes: what is enrolled, as pictures; search, add, and open one. */
+
+import * as api from "./api.js";
+import { oneClass } from "./one_class.js";
+import { breakable, byId, el, taken } from "./dom.js";
+import { gallery } from "./gallery.js";
+import { attempt } from "./notice.js";
+import { picture } from "./pictures.js";
+import { teach } from "./teach.js";
+import { many } from "./words.js";
+
+const PAGE = 240; // cards added at a time
+
+class Classes {
+  id = "classes";
+  #shown = PAGE;
+
+  suits() {
+    return true;
+  }
+
+  mount() {
+    oneClass.mount();
+    byId("search").addEventListener("input", () => this.#search());
+    byId("more-classes").addEventListener("click", () => {
+      this.#shown += PAGE;
+      this.#fill();
+    });
+    byId("add-class").addEventListener("click", () => byId("new-class").showModal());
+    byId("new-class-form").addEventListener("submit", (/** @type {SubmitEvent} */ event) =>
+      attempt(() => this.#add(event)),
+    );
+    gallery.addEventListener("change", () => this.#fill());
+    this.#fill();
+  }
+
+  /** @param {string} [label] a class to open */
+  show(label = "") {
+    if (label) attempt(() => oneClass.open(label));
+  }
+
+  #search() {
+    this.#shown = PAGE;
+    this.#fill();
+  }
+
+  #fill() {
+    const wanted = byId("search").value.trim().toLocaleLowerCase();
+    const found = gallery.classes.filter((each) => each.label.toLocaleLowerCase().includes(wanted));
+    const cards = found.slice(0, this.#shown).map(card);
+    byId("class-grid").replaceChildren(...cards);
+    byId("class-count").textContent = count(found.length, wanted);
+    byId("more-classes").hidden = found.length <= this.#shown;
+    byId("more-classes").textContent =
+      `Show more (${many(found.length - this.#shown, "class is", "classes are")} left)`;
+  }
+
+  /** @param {SubmitEvent} event */
+  async #add(event) {
+    event.preventDefault();
+    const files = byId("new-class-files");
+    const items = taken(files).map((file) => ({ data: file, name: file.name }));
+    const field = byId("new-class-label");
+    await teach(field.value.trim(), items);
+    field.value = "";
+    byId("new-class").close();
+  }
+}
+
+export const classes = new Classes();
+
+/** @param {api.ClassSummary} summary */
+function card({ label, examples, first }) {
+  return el(
+    "li",
+    {},
+    el(
+      "a",
+      { class: "class card", href: `#classes/${encodeURIComponent(label)}` },
+      picture(first, "", 128),
+      el("b", {}, breakable(label)),
+      el("span", { class: "soft" }, many(examples, "example")),
+    ),
+  );
+}
+
+/** @param {number} found @param {string} wanted */
+function count(found, wanted) {
+  if (!gallery.classes.length) return "Nothing is enrolled yet. Draw something, or add a class from one picture.";
+  if (wanted && !found) return "No class has a name like that.";
+  return wanted
+    ? `${many(found, "class", "classes")} of ${gallery.classes.length}`
+    : `${many(found, "class", "classes")}, ${many(gallery.examples, "example")}`;
+}

@@ -1,0 +1,82 @@
+/** Pictures of enrolled examples, fetched when they come into view (with the key, which an `img` could not send). */
+
+import * as api from "./api.js";
+import { breakable, el } from "./dom.js";
+import { gallery } from "./gallery.js";
+
+const MOST = 1500; // small pictures kept
+const SIZES = [96, 192, 384];
+
+/** @type {Map<string, Promise<string>>} */
+const kept = new Map();
+/** @type {WeakMap<Element, () => void>} */
+const waiting = new WeakMap();
+const observer = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      observer.unobserve(target);
+      waiting.get(target)?.();
+    }
+  },
+  { rootMargin: "300px" },
+);
+
+/**
+ * The picture of an enrolled example; a blank where the gallery keeps none.
+ *
+ * @param {number} id
+ * @param {string} alt
+ * @param {number} [width] about how wide it is shown
+ * @returns {HTMLElement}
+ */
+export function picture(id, alt, width = 96) {
+  if (!gallery.keepsItems) return blank(alt);
+  const image = el("img", { class: "picture", alt, decoding: "async" });
+  const size = SIZES.find((each) => each >= width * devicePixelRatio) ?? SIZES[SIZES.length - 1];
+  waiting.set(image, async () => {
+    try {
+      image.src = await address(id, size);
+    } catch {
+      image.replaceWith(blank(alt));
+    }
+  });
+  observer.observe(image);
+  return image;
+}
+
+/**
+ * A picture with words below it.
+ *
+ * @param {HTMLElement} image
+ * @param {string} title
+ * @param {string} [detail]
+ */
+export function figure(image, title, detail = "") {
+  return el("figure", {}, image, el("figcaption", {}, el("b", {}, breakable(title)), detail && el("span", {}, detail)));
+}
+
+/** @param {string} alt */
+function blank(alt) {
+  return el("span", { class: "picture blank", role: "img", "aria-label": alt }, "no picture kept");
+}
+
+/** @param {number} id @param {number} size @returns {Promise<string>} */
+function address(id, size) {
+  const name = `${id}@${size}`;
+  let found = kept.get(name);
+  if (!found) {
+    found = api.image(id, size).then((blob) => URL.createObjectURL(blob));
+    found.catch(() => kept.delete(name));
+    kept.set(name, found);
+    if (kept.size > MOST) drop();
+  }
+  return found;
+}
+
+/** Drop the oldest. */
+function drop() {
+  const [name, old] = /** @type {[string, Promise<string>]} */ (kept.entries().next().value);
+  kept.delete(name);
+  old.then(URL.revokeObjectURL, () => {});
+}
