@@ -160,7 +160,9 @@ def test_every_way_by_name_places_a_new_word_near_its_like(name: str) -> None:
     assert similar[:13].min() > similar[13:].max()
 
 
-@pytest.mark.parametrize("learner", [Additive(KNOWN), Nonce2Vec(KNOWN), ALaCarte(KNOWN, TEXT)], ids=lambda learner: type(learner).__name__)
+@pytest.mark.parametrize(
+    "learner", [Additive(KNOWN), Nonce2Vec(KNOWN), ALaCarte(KNOWN, TEXT)], ids=lambda learner: type(learner).__name__
+)
 def test_sentences_without_known_words_are_refused(learner: Any) -> None:
     for nothing in ([], [np.array([NEW])]):
         with pytest.raises(ShapeError, match="known word"):
