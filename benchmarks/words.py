@@ -7,9 +7,9 @@ the ways learn from WordNet's definitions and examples first: nothing of the 299
 chosen on other words, ``settings`` shows how they do: definitions by 2000 of WordNet's nouns and their own definitions,
 uses by the words of MEN, in sentences of CLINC150 and BANKING77, against what people say of them and other words.
 
-The tests were run more than once: about thirty settings of the sum were scored on them in a first look (0.049 and .35/.34/.39 at
-best, each by another setting), and once more before the settings were chosen anew on the other words. What is written is the
-run with the settings chosen so, which is lower on most.
+The tests were run more than once: about thirty settings of the sum were scored on them in a first look (0.049 and
+.35/.34/.39 at best, each by another setting), and once more before the settings were chosen anew on the other words. What
+is written is the run with the settings chosen so, which is lower on most.
 """
 
 from __future__ import annotations
