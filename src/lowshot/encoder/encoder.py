@@ -175,7 +175,6 @@ def _session(graph: bytes) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = int(os.environ.get("T", 0))
     # Threads that wait for work by spinning hold the cores that decoding, searching and answering need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
