@@ -10,6 +10,7 @@ import { health } from "./health.js";
 import { attempt } from "./notice.js";
 import { photos } from "./photos.js";
 import { many } from "./words.js";
+import { write } from "./write.js";
 
 /**
  * One tab. Its panel has another id than the address names, lest the browser take the focus there.
@@ -18,7 +19,7 @@ import { many } from "./words.js";
  */
 
 /** @type {View[]} in the order of the tabs; the first one that suits the gallery's encoder is shown first */
-const VIEWS = [draw, photos, classes, health];
+const VIEWS = [draw, photos, write, classes, health];
 const LABELS = 2000; // suggested while typing
 
 /** @type {View[]} those that suit the encoder */
