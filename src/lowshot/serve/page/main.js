@@ -20,6 +20,7 @@ import { write } from "./write.js";
 
 /** @type {View[]} in the order of the tabs; the first one that suits the gallery's encoder is shown first */
 const VIEWS = [draw, photos, write, classes, health];
+const FILES = { image: "image/*", sound: "audio/*", text: ".txt,text/plain" }; // that a class is taught from
 const LABELS = 2000; // suggested while typing
 
 /** @type {View[]} those that suit the encoder */
@@ -35,6 +36,7 @@ async function start() {
   }
   gallery.addEventListener("change", tellWhatIsEnrolled);
   tellWhatIsEnrolled();
+  for (const id of ["example-files", "new-class-files"]) byId(id).accept = FILES[card.modality];
   views.forEach((view) => view.mount());
   listen();
   follow();

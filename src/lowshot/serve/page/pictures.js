@@ -34,6 +34,7 @@ const observer = new IntersectionObserver(
 export function picture(id, alt, width = 96) {
   if (!gallery.keepsItems) return blank(alt);
   if (gallery.card?.modality === "text") return words(id, alt);
+  if (gallery.card?.modality === "sound") return blank(alt, "a sound");
   const image = el("img", { class: "picture", alt, decoding: "async" });
   const size = SIZES.find((each) => each >= width * devicePixelRatio) ?? SIZES[SIZES.length - 1];
   waiting.set(image, async () => {
@@ -73,9 +74,9 @@ function words(id, alt) {
   return shown;
 }
 
-/** @param {string} alt */
-function blank(alt) {
-  return el("span", { class: "picture blank", role: "img", "aria-label": alt }, `no ${noun()} kept`);
+/** @param {string} alt @param {string} [said] */
+function blank(alt, said = `no ${noun()} kept`) {
+  return el("span", { class: "picture blank", role: "img", "aria-label": alt }, said);
 }
 
 function noun() {

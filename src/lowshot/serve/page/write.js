@@ -21,7 +21,6 @@ class Write {
   }
 
   mount() {
-    byId("example-files").accept = ".txt,text/plain";
     this.box.addEventListener("input", () => this.#rewritten());
     gallery.addEventListener("change", () => this.#rewritten());
   }
