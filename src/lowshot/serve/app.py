@@ -24,7 +24,7 @@ from lowshot.serve import docs, schema
 from lowshot.serve.bodies import read_renaming
 from lowshot.serve.edge import PROBLEM, Edge, faults, note, route_of
 from lowshot.serve.metrics import MEDIA_TYPE as METRICS_TYPE
-from lowshot.serve.pictures import media_type, tag, thumbnail
+from lowshot.serve.originals import tag, thumbnail
 from lowshot.serve.places import Held
 from lowshot.serve.problems import Refused, problem, problem_of
 from lowshot.serve.service import Service
@@ -152,17 +152,30 @@ async def show_picture(
     request: Request,
     size: Annotated[int | None, Query(ge=16, le=1024, description="The longer side of a PNG of it.")] = None,
 ) -> Response:
-    """The file an example was enrolled from."""
+    """The picture an example was enrolled from."""
     service = _service(request)
     async with service.admitted():
-        file = await service.read(lambda: service.gallery.original(id))
-        # Not to be kept unasked: another gallery, served here tomorrow, has other pictures under the same ids.
-        headers = {"ETag": tag(file, size), "Cache-Control": "private, no-cache", **schema.SANDBOX}
+        file, kind = await service.read(lambda: service.original(id))
+        if not kind.startswith("image/"):
+            raise Refused("not-found", f"example {id} is no picture: ask for /v1/examples/{id}/file")
+        headers = _of_original(file, size)
         if is_known(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         if size is None:
-            return Response(file, headers=headers, media_type=media_type(file))
+            return Response(file, headers=headers, media_type=kind)
         return Response(await service.decode(lambda: thumbnail(file, size)), headers=headers, media_type="image/png")
+
+
+@routes.get("/v1/examples/{id}/file", tags=["examples"], **schema.FILE)
+async def show_file(id: Id, request: Request) -> Response:
+    """The file an example was enrolled from: a picture, a sound or a text."""
+    service = _service(request)
+    async with service.admitted():
+        file, kind = await service.read(lambda: service.original(id))
+    headers = _of_original(file)
+    if is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(file, headers={**headers, "Content-Type": kind})
 
 
 # What is known of the whole gallery.
@@ -257,6 +270,11 @@ def _content_type(request: Request) -> str:
 
 def _answer(name: str, answer: Answer) -> dict[str, Any]:
     return {"name": name, "unknown": answer.unknown, **vars(answer)}
+
+
+def _of_original(file: bytes, size: int | None = None) -> dict[str, str]:
+    """Headers. Not to be kept unasked: another gallery, served here tomorrow, has other items under the same ids."""
+    return {"ETag": tag(file, size), "Cache-Control": "private, no-cache", **schema.SANDBOX}
 
 
 def _check_label(label: str) -> None:

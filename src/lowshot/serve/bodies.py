@@ -6,12 +6,13 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from lowshot.data.forms import NOUNS, Modality
 from lowshot.data.images import open_picture
 from lowshot.errors import BadFiles, DataError
 from lowshot.serve.problems import Refused
@@ -27,13 +28,24 @@ _MOST_VALUES = 10_000  # of a JSON text
 
 
 class Item(BaseModel):
-    """A picture in JSON: its file as base64, what to call it, and further facts."""
+    """An item in JSON: its file as base64, or a text as it is; what to call it, and further facts."""
 
     model_config = ConfigDict(extra="forbid")
 
-    data: str = Field(description="The bytes of the file, as base64.", json_schema_extra={"contentEncoding": "base64"})
+    data: str | None = Field(
+        default=None, description="The bytes of the file, as base64.", json_schema_extra={"contentEncoding": "base64"}
+    )
+    text: str | None = Field(
+        default=None, description="The text itself, instead of a file; where texts are recognized."
+    )
     name: str = ""
     attributes: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.data is None) == (self.text is None):
+            raise ValueError("give either `data` or `text`")
+        return self
 
 
 class IdentifyBody(BaseModel):
@@ -96,11 +108,11 @@ class _Part:
     content: bytearray = field(default_factory=bytearray)
 
 
-def read_identify(media_type: str, body: bytes, most: int) -> tuple[Files, Question]:
+def read_identify(media_type: str, body: bytes, most: int, modality: Modality = "image") -> tuple[Files, Question]:
     """What to identify, and how. Raises Refused or BadFiles, as :func:`read_enroll` does."""
     if _kind(media_type) == "application/json":
         given = _from_json(IdentifyBody, body)
-        return _decoded(given.items, most), _question(given)
+        return _decoded(given.items, most, modality), _question(given)
     files, fields = _form(media_type, body, most)
     _know(fields, {"top", "where", "gate", "gate_recall"})
     values: dict[str, Any] = {name: _one(name, fields[name]) for name in ("top", "gate_recall") if name in fields}
@@ -109,20 +121,21 @@ def read_identify(media_type: str, body: bytes, most: int) -> tuple[Files, Quest
     return files, _question(given)
 
 
-def read_enroll(media_type: str, body: bytes, most: int) -> Files:
+def read_enroll(media_type: str, body: bytes, most: int, modality: Modality = "image") -> Files:
     """What to enroll.
 
     Args:
         media_type: the Content-Type.
         body: all of it.
         most: files allowed.
+        modality: what is recognized here.
 
     Raises:
         Refused: the body is malformed, of another type, or has too many files or parameters that cannot be.
-        BadFiles: lists the items that are no base64.
+        BadFiles: lists the items that are no base64, and texts where none are recognized.
     """
     if _kind(media_type) == "application/json":
-        return _decoded(_from_json(EnrollBody, body).items, most)
+        return _decoded(_from_json(EnrollBody, body).items, most, modality)
     files, fields = _form(media_type, body, most)
     _know(fields, {"attributes"})
     attributes = {}
@@ -160,7 +173,7 @@ def _kind(media_type: str) -> str:
 def _from_json(model: type[Read], body: bytes) -> Read:
     """Raises Refused also where there are so many values that to say what is wrong with each would fill the memory.
 
-    Base64 has no commas, so there are hardly more of them than values, and they are counted at once.
+    Base64 has no commas and a text has few, so there are hardly more of them than values, and they are counted at once.
     """
     if body.count(b",") > _MOST_VALUES:
         raise Refused("too-large", f"the JSON has more than {_MOST_VALUES:,} values: send fewer items")
@@ -183,18 +196,30 @@ def _question(given: IdentifyBody) -> Question:
     return Question(given.top, where, tuple(given.gate), given.gate_recall)
 
 
-def _decoded(items: Sequence[Item], most: int) -> Files:
+def _decoded(items: Sequence[Item], most: int, modality: Modality) -> Files:
     _check_number(len(items), most)
     names = [_name(item.name) for item in items]
     contents, problems = [], []
     for name, item in zip(_shown(names), items, strict=True):
         try:
-            contents.append(base64.b64decode(item.data, validate=True))
-        except (binascii.Error, ValueError):
-            problems.append((name, "its data are no base64"))
+            contents.append(_content(item, modality))
+        except DataError as error:
+            problems.append((name, str(error)))
     if problems:
         raise BadFiles(problems, len(items))
     return Files(contents, names, [item.attributes for item in items])
+
+
+def _content(item: Item, modality: Modality) -> bytes:
+    """The bytes of its file. Raises DataError where they are no base64, or where it is a text and should be none."""
+    if item.text is not None:
+        if modality != "text":
+            raise DataError(f"it is a text: send the file of a {NOUNS[modality]} as `data`")
+        return item.text.encode()
+    try:
+        return base64.b64decode(item.data or "", validate=True)
+    except (binascii.Error, ValueError):
+        raise DataError("its data are no base64") from None
 
 
 def _name(given: str) -> str:

@@ -150,7 +150,7 @@ class Client:
 
     def original(self, id: int) -> bytes:
         """The file an example was enrolled from."""
-        return self._ask("GET", f"/v1/examples/{id}/image").content
+        return self._ask("GET", f"/v1/examples/{id}/file").content
 
     def check(self) -> Check:
         """What the gallery is worth, and what is wrong with it; see :func:`lowshot.gallery.check.check`."""

@@ -212,4 +212,12 @@ IDENTIFY = gives(Answers) | _takes(
 ENROLL = gives(Enrolled, 201) | _takes(EnrollBody, {"files": _FORM_FILES, "attributes": _FORM_PAIRS})
 RENAME = gives(Renamed) | _takes(Renaming)
 IMAGE: dict[str, Any] = {"responses": {200: {"content": {"image/*": {}}, "description": "The picture."}}}
+FILE: dict[str, Any] = {
+    "responses": {
+        200: {
+            "content": {kind: {} for kind in ("image/*", "audio/*", "text/plain")},
+            "description": "The picture, the sound or the text.",
+        }
+    }
+}
 METRICS: dict[str, Any] = {"responses": {200: {"content": {"text/plain": {}}, "description": "The counts."}}}

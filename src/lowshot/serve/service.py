@@ -17,10 +17,12 @@ from typing import Any, TypeVar
 from lowshot.data.forms import blank, read_items
 from lowshot.errors import EmptyGallery
 from lowshot.gallery import Gallery
+from lowshot.gallery.records import DESCRIBED
 from lowshot.serve import bodies
 from lowshot.serve.batches import Batches, Job
 from lowshot.serve.bodies import Files
 from lowshot.serve.metrics import Metrics
+from lowshot.serve.originals import media_type
 from lowshot.serve.places import Held, Places
 from lowshot.serve.problems import Refused
 from lowshot.serve.settings import Settings
@@ -105,10 +107,10 @@ class Service:
         """Decode what a body holds, and have it answered with the next batch."""
         if asked.cancelled():
             return
+        form = self.gallery.card.form
         try:
-            files, question = bodies.read_identify(media_type, body, self.settings.max_files)
+            files, question = bodies.read_identify(media_type, body, self.settings.max_files, form.modality)
             held.take(items=len(files.contents) - 1)
-            form = self.gallery.card.form
             pixels = read_items(files.contents, form, files.shown, self.settings.max_pixels)
         except Exception as error:  # whatever it is, it is for whoever waits
             self._loop.call_soon_threadsafe(_settle, [(asked, error)])
@@ -129,9 +131,10 @@ class Service:
         )
 
     def _files(self, media_type: str, body: bytes, held: Held) -> Files:
-        files = bodies.read_enroll(media_type, body, self.settings.max_files)
+        modality = self.gallery.card.modality
+        files = bodies.read_enroll(media_type, body, self.settings.max_files, modality)
         held.take(items=len(files.contents) - 1)
-        if self.gallery.card.modality == "image":
+        if modality == "image":
             bodies.check_sizes(files, self.settings.max_pixels)
         return files
 
@@ -147,6 +150,11 @@ class Service:
                 if label in oldest
             ],
         }
+
+    def original(self, id: int) -> tuple[bytes, str]:
+        """The file an example was enrolled from, or the words that describe it, and its media type."""
+        file, record = self.gallery.original(id), self.gallery.example(id)
+        return file, media_type(file, "text" if DESCRIBED in record.attributes else self.gallery.card.modality)
 
     async def decode(self, work: Callable[[], Found]) -> Found:
         """What a function gives that decodes a picture."""

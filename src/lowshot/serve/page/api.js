@@ -10,7 +10,7 @@
  * @typedef {{id: number, label: string, name: string, attributes: Record<string, string>, added: string}} Example
  * @typedef {{label: string, examples: number, first: number}} ClassSummary
  * @typedef {{examples: number, keeps_items: boolean, classes: ClassSummary[]}} Summary
- * @typedef {{name: string, modality: string, form: {channels: number}, std: number[]}} Card
+ * @typedef {{name: string, modality: "image" | "sound" | "text", form: {channels: number}, std: number[]}} Card
  * @typedef {{data: Blob, name: string, attributes?: Record<string, string>}} Item
  * @typedef {{points: {id: number, label: string, x: number, y: number}[], shown: number, of: number, how: string}} GalleryMap
  */
@@ -71,8 +71,13 @@ export const removeClass = (label) => json("DELETE", classPath(label));
 /** @param {number} id @returns {Promise<{removed: number}>} */
 export const removeExample = (id) => json("DELETE", `v1/examples/${id}`);
 
+/** The text an example was enrolled from. @param {number} id @returns {Promise<string>} */
+export async function text(id) {
+  return (await call("GET", `v1/examples/${id}/file`)).text();
+}
+
 /**
- * The file an example was enrolled from, or a small picture of it.
+ * The picture an example was enrolled from, or a small one of it.
  *
  * @param {number} id
  * @param {number} [size] longest side, for a small one
@@ -92,6 +97,20 @@ export async function identify(items, signal) {
   const form = new FormData();
   for (const { data, name } of items) form.append("files", data, name);
   return (await json("POST", "v1/identify", { body: form, signal })).answers;
+}
+
+/**
+ * @param {{data: Blob, name: string}} item
+ * @param {AbortSignal} signal
+ * @returns {Promise<Answer | null>} null where nothing is enrolled
+ */
+export async function identifyOne(item, signal) {
+  try {
+    return (await identify([item], signal))[0];
+  } catch (error) {
+    if (error instanceof Problem && error.status === 409) return null;
+    throw error;
+  }
 }
 
 /**

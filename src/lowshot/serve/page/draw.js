@@ -62,7 +62,7 @@ class Draw {
     const asked = (this.#asked = new AbortController());
     try {
       const drawing = await this.pad.picture();
-      const answer = await firstAnswer(drawing, asked.signal);
+      const answer = await api.identifyOne({ data: drawing, name: NAME }, asked.signal);
       if (asked.signal.aborted) return;
       this.#show(answer, drawing);
       await painted();
@@ -142,20 +142,6 @@ class Draw {
 }
 
 export const draw = new Draw();
-
-/**
- * @param {Blob} drawing
- * @param {AbortSignal} signal
- * @returns {Promise<api.Answer | null>} null where nothing is enrolled
- */
-async function firstAnswer(drawing, signal) {
-  try {
-    return (await api.identify([{ data: drawing, name: NAME }], signal))[0];
-  } catch (error) {
-    if (error instanceof api.Problem && error.status === 409) return null;
-    throw error;
-  }
-}
 
 /** When what was changed is on the screen. @returns {Promise<void>} */
 function painted() {

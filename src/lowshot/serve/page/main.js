@@ -10,6 +10,7 @@ import { health } from "./health.js";
 import { attempt } from "./notice.js";
 import { photos } from "./photos.js";
 import { many } from "./words.js";
+import { write } from "./write.js";
 
 /**
  * One tab. Its panel has another id than the address names, lest the browser take the focus there.
@@ -18,7 +19,8 @@ import { many } from "./words.js";
  */
 
 /** @type {View[]} in the order of the tabs; the first one that suits the gallery's encoder is shown first */
-const VIEWS = [draw, photos, classes, health];
+const VIEWS = [draw, photos, write, classes, health];
+const FILES = { image: "image/*", sound: "audio/*", text: ".txt,text/plain" }; // that a class is taught from
 const LABELS = 2000; // suggested while typing
 
 /** @type {View[]} those that suit the encoder */
@@ -34,6 +36,7 @@ async function start() {
   }
   gallery.addEventListener("change", tellWhatIsEnrolled);
   tellWhatIsEnrolled();
+  for (const id of ["example-files", "new-class-files"]) byId(id).accept = FILES[card.modality];
   views.forEach((view) => view.mount());
   listen();
   follow();

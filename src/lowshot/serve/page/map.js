@@ -26,7 +26,7 @@ export function galleryMap(points, open) {
   const hues = new Map(
     [...new Set(points.map((each) => each.label))].map((label, i) => [label, Math.round(i * GOLDEN) % 360]),
   );
-  const small = points.length <= PICTURES && gallery.keepsItems;
+  const small = points.length <= PICTURES && gallery.keepsItems && gallery.card?.modality === "image";
   const marks = points.map((each) => mark(each, /** @type {number} */ (hues.get(each.label)), small));
   const card = el("div", { class: "map-card", hidden: true });
   const plane = el("div", { class: "plane" }, ...marks, card);

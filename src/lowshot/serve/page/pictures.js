@@ -1,10 +1,11 @@
-/** Pictures of enrolled examples, fetched when they come into view (with the key, which an `img` could not send). */
+/** Enrolled examples as one sees them, pictures or the words of texts, fetched when they come into view (with the key, which an `img` could not send). */
 
 import * as api from "./api.js";
 import { breakable, el } from "./dom.js";
 import { gallery } from "./gallery.js";
 
 const MOST = 1500; // small pictures kept
+const LONGEST = 300; // letters of a text shown
 const SIZES = [96, 192, 384];
 
 /** @type {Map<string, Promise<string>>} */
@@ -23,7 +24,7 @@ const observer = new IntersectionObserver(
 );
 
 /**
- * The picture of an enrolled example; a blank where the gallery keeps none.
+ * The picture of an enrolled example, or its words; a blank where the gallery keeps none.
  *
  * @param {number} id
  * @param {string} alt
@@ -32,6 +33,8 @@ const observer = new IntersectionObserver(
  */
 export function picture(id, alt, width = 96) {
   if (!gallery.keepsItems) return blank(alt);
+  if (gallery.card?.modality === "text") return words(id, alt);
+  if (gallery.card?.modality === "sound") return blank(alt, "a sound");
   const image = el("img", { class: "picture", alt, decoding: "async" });
   const size = SIZES.find((each) => each >= width * devicePixelRatio) ?? SIZES[SIZES.length - 1];
   waiting.set(image, async () => {
@@ -56,9 +59,28 @@ export function figure(image, title, detail = "") {
   return el("figure", {}, image, el("figcaption", {}, el("b", {}, breakable(title)), detail && el("span", {}, detail)));
 }
 
-/** @param {string} alt */
-function blank(alt) {
-  return el("span", { class: "picture blank", role: "img", "aria-label": alt }, "no picture kept");
+/** @param {number} id @param {string} alt */
+function words(id, alt) {
+  const shown = el("span", { class: "picture words", title: alt });
+  waiting.set(shown, async () => {
+    try {
+      const text = await api.text(id);
+      shown.textContent = text.length > LONGEST ? `${text.slice(0, LONGEST)} …` : text;
+    } catch {
+      shown.replaceWith(blank(alt));
+    }
+  });
+  observer.observe(shown);
+  return shown;
+}
+
+/** @param {string} alt @param {string} [said] */
+function blank(alt, said = `no ${noun()} kept`) {
+  return el("span", { class: "picture blank", role: "img", "aria-label": alt }, said);
+}
+
+function noun() {
+  return gallery.card?.modality === "image" ? "picture" : (gallery.card?.modality ?? "item");
 }
 
 /** @param {number} id @param {number} size @returns {Promise<string>} */

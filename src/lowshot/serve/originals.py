@@ -1,4 +1,4 @@
-"""Enrolled pictures, as a browser may get them."""
+"""What examples were enrolled from, as a browser may get it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from types import MappingProxyType
 
 from PIL import Image, ImageOps
 
+from lowshot.data.forms import Modality
 from lowshot.data.images import open_picture
 from lowshot.errors import DataError
 
-MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
+PICTURES: Mapping[str, str] = MappingProxyType(
     {
         "PNG": "image/png",
         "JPEG": "image/jpeg",
@@ -27,12 +28,30 @@ MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def media_type(file: bytes) -> str:
-    """What the bytes of a picture say they are; of nothing else will a browser make something that acts."""
+# How the files of sounds begin; those of MPEG with a tag, or at once with a frame.
+SOUNDS: Mapping[bytes, str] = MappingProxyType(
+    {
+        b"RIFF": "audio/wav",
+        b"fLaC": "audio/flac",
+        b"OggS": "audio/ogg",
+        b"ID3": "audio/mpeg",
+        **{bytes([0xFF, second]): "audio/mpeg" for second in range(0xE0, 0x100)},
+    }
+)
+TEXT = "text/plain; charset=utf-8"
+_STRANGE = "application/octet-stream"
+
+
+def media_type(file: bytes, modality: Modality) -> str:
+    """What the bytes of an item say they are; of nothing else will a browser make something that acts."""
+    if modality == "text":
+        return TEXT
+    if modality == "sound":
+        return next((kind for start, kind in SOUNDS.items() if file.startswith(start)), _STRANGE)
     try:
-        return MEDIA_TYPES.get(open_picture(file).format or "", "application/octet-stream")
+        return PICTURES.get(open_picture(file).format or "", _STRANGE)
     except DataError:
-        return "application/octet-stream"
+        return _STRANGE
 
 
 def thumbnail(file: bytes, size: int) -> bytes:
@@ -51,5 +70,5 @@ def thumbnail(file: bytes, size: int) -> bytes:
 
 
 def tag(file: bytes, size: int | None) -> str:
-    """An ETag: tells this picture, in this size, from any other."""
+    """An ETag: tells this file, or the picture of this size, from any other."""
     return f'"{hashlib.blake2b(file, digest_size=16).hexdigest()}-{size or 0}"'

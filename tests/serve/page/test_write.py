@@ -1,0 +1,47 @@
+"""Write: a text is taught, and said in other words it is recognized."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsing import PHONE, Service, launched, photograph, teach, verdict
+
+Visit = Callable[..., Any]
+
+WORDS = "please cancel my order i want to where is parcel has it been sent what does cost"
+
+
+@pytest.fixture
+def texts(tmp_path: Path, tiny_text_model: Callable[..., bytes]) -> Iterator[Service]:
+    """A service of texts, with an empty gallery."""
+    (tmp_path / "words.onnx").write_bytes(tiny_text_model(WORDS))
+    with launched(tmp_path / "texts.gallery", "--encoder", tmp_path / "words.onnx") as url:
+        yield Service(url)
+
+
+def test_a_text_is_taught_and_known_in_other_words(texts: Service, visit: Visit) -> None:
+    page = visit(texts.url)
+    assert page.get_by_role("tab").all_inner_texts() == ["Write", "Classes", "Health"]
+    box = page.get_by_label("Text to recognize")
+    for label, text in (("cancel", "please cancel my order"), ("find", "where is my parcel")):
+        box.fill(text)
+        if texts.classes():
+            page.locator(".verdict").wait_for()
+            if not page.get_by_label("Name this").is_visible():
+                page.get_by_role("button", name="No, it is").click()
+        teach(page, label)
+        assert box.input_value() == ""
+    box.fill("i want to cancel my order")
+    page.locator(".decided", has_text="please cancel my order").wait_for()
+    candidates = page.locator(".outcome").inner_text()
+    assert verdict(page) in ("cancel", "Unknown") and "cancel" in candidates
+    photograph(page, "write")
+    page.set_viewport_size(PHONE)
+    photograph(page, "write-phone")
+    page.get_by_role("tab", name="Classes").click()
+    page.locator("#class-grid", has_text="where is my parcel").wait_for()
+    photograph(page, "write-classes")
+    assert texts.classes() == {"cancel": 1, "find": 1}
