@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browsing import Service, launched, photograph, png
+from playwright.sync_api import expect
 
 from lowshot import Gallery
 
@@ -24,12 +25,12 @@ def test_classes_are_found_by_their_names(service: Service, visit: Visit) -> Non
     for i, label in enumerate(["oak", "Oat", "pine/needle"]):
         service.enroll(label, bars(i))
     page = visit(f"{service.url}/#classes")
-    assert page.locator("#class-count").inner_text() == "3 classes, 3 examples"
+    expect(page.locator("#class-count")).to_have_text("3 classes, 3 examples")
     page.get_by_role("searchbox", name="Search classes").fill("OA")
     assert page.locator(".class b").all_inner_texts() == ["Oat", "oak"]
-    assert page.locator("#class-count").inner_text() == "2 classes of 3"
+    expect(page.locator("#class-count")).to_have_text("2 classes of 3")
     page.get_by_role("searchbox").fill("beech")
-    assert page.locator("#class-count").inner_text() == "No class has a name like that."
+    expect(page.locator("#class-count")).to_have_text("No class has a name like that.")
     page.get_by_role("searchbox").fill("needle")
     page.locator(".class").click()
     page.get_by_role("dialog", name="pine/needle").wait_for()
@@ -38,7 +39,7 @@ def test_classes_are_found_by_their_names(service: Service, visit: Visit) -> Non
 
 def test_a_class_is_added_from_one_picture(service: Service, visit: Visit) -> None:
     page = visit(f"{service.url}/#classes")
-    assert "Nothing is enrolled yet" in page.locator("#class-count").inner_text()
+    expect(page.locator("#class-count")).to_contain_text("Nothing is enrolled yet")
     page.get_by_role("button", name="Add a class").click()
     page.get_by_role("dialog", name="Add a class").get_by_label("Name").fill("oak")
     page.get_by_label("Pictures – one is enough").set_input_files(
@@ -49,6 +50,7 @@ def test_a_class_is_added_from_one_picture(service: Service, visit: Visit) -> No
     assert not page.locator("#new-class").is_visible()
     assert [each["name"] for each in service.examples("oak")] == ["leaf.png"]
     page.locator(".class").click()
+    page.locator("#one-class-count", has_text="1 example").wait_for()
     page.locator("#example-files").set_input_files({"name": "2.png", "mimeType": "image/png", "buffer": bars(2)})
     page.locator("#one-class-count", has_text="2 examples").wait_for()
     assert page.locator("#notice").get_by_text("Added 1 example to “oak”").is_visible()

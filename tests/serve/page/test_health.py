@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browsing import PHONE, Service, launched, photograph, png
+from playwright.sync_api import expect
 
 from lowshot import Gallery, load
 
@@ -104,7 +105,7 @@ def test_the_map_is_walked_by_keys_and_by_mouse(spoiled: Service, visit: Visit) 
     for key in ["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp"] * 2:
         page.keyboard.press(key)
     label = page.locator(".map-card b").inner_text()
-    assert page.locator("#spoken").inner_text() == label
+    expect(page.locator("#spoken")).to_have_text(label)
     page.keyboard.press("Enter")
     page.get_by_role("dialog", name=label).wait_for()
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browsing import PHONE, Service, photograph, png, teach
+from playwright.sync_api import expect
 
 from lowshot import load
 
@@ -55,8 +56,8 @@ def test_several_at_once_and_a_bad_one_harms_none(
         card = page.get_by_role("article", name=f"{what}.png")
         card.locator(".verdict strong").get_by_text(str(what), exact=True).wait_for()
         assert card.get_by_role("img", name=f"Enrolled example of {what}: digit {what}.png").is_visible()
-    assert "no picture of a format" in page.get_by_role("article", name="broken.png").inner_text()
-    assert page.locator("#spoken").inner_text() == "4 photos looked at."
+    expect(page.get_by_role("article", name="broken.png")).to_contain_text("no picture of a format")
+    expect(page.locator("#spoken")).to_have_text("4 photos looked at.")
     photograph(page, "photos-several", full_page=True)
     page.set_viewport_size(PHONE)
     photograph(page, "phone-photos", full_page=True)
