@@ -27,7 +27,7 @@ def test_classes_are_found_by_their_names(service: Service, visit: Visit) -> Non
     page = visit(f"{service.url}/#classes")
     expect(page.locator("#class-count")).to_have_text("3 classes, 3 examples")
     page.get_by_role("searchbox", name="Search classes").fill("OA")
-    assert page.locator(".class b").all_inner_texts() == ["Oat", "oak"]
+    expect(page.locator(".class b")).to_have_text(["Oat", "oak"])
     expect(page.locator("#class-count")).to_have_text("2 classes of 3")
     page.get_by_role("searchbox").fill("beech")
     expect(page.locator("#class-count")).to_have_text("No class has a name like that.")
@@ -47,13 +47,13 @@ def test_a_class_is_added_from_one_picture(service: Service, visit: Visit) -> No
     )
     page.get_by_role("button", name="Add", exact=True).click()
     page.locator(".class", has_text="oak").wait_for()
-    assert not page.locator("#new-class").is_visible()
+    expect(page.locator("#new-class")).to_be_hidden()
     assert [each["name"] for each in service.examples("oak")] == ["leaf.png"]
     page.locator(".class").click()
     page.locator("#one-class-count", has_text="1 example").wait_for()
     page.locator("#example-files").set_input_files({"name": "2.png", "mimeType": "image/png", "buffer": bars(2)})
     page.locator("#one-class-count", has_text="2 examples").wait_for()
-    assert page.locator("#notice").get_by_text("Added 1 example to “oak”").is_visible()
+    expect(page.locator("#notice").get_by_text("Added 1 example to “oak”")).to_be_visible()
     page.locator("#notice").get_by_role("button", name="Undo").click()  # in reach, although a dialog is open
     page.locator("#one-class-count", has_text="1 example").wait_for()
 
@@ -97,7 +97,7 @@ def test_a_deleted_class_comes_back_as_it_was(service: Service, visit: Visit) ->
     photograph(page, "class")
     page.get_by_role("button", name="Delete class").click()
     page.get_by_text("Deleted “oak” and its 2 examples.").wait_for()
-    assert not page.get_by_role("dialog").is_visible()
+    expect(page.get_by_role("dialog")).to_be_hidden()
     assert service.classes() == {}
     page.get_by_role("button", name="Undo", exact=True).click()
     page.locator(".class", has_text="oak").wait_for()
@@ -125,12 +125,12 @@ def test_hundreds_of_classes_come_in_parts(visit: Visit, tmp_path: Path) -> None
         gallery.enroll([bars(i) for i in range(250)], [f"class {i:03d}" for i in range(250)])
     with launched(tmp_path / "many.gallery") as url:
         page = visit(f"{url}/#classes")
-        assert page.locator(".class").count() == 240
+        expect(page.locator(".class")).to_have_count(240)
         photograph(page, "classes-many")
         loaded = page.locator(".class img[src]").count()
         assert 0 < loaded < 120  # only what is near the window is fetched
         page.get_by_role("button", name="Show more (10 classes are left)").click()
-        assert page.locator(".class").count() == 250
+        expect(page.locator(".class")).to_have_count(250)
         page.close()
 
 
@@ -146,7 +146,7 @@ def without_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_without_pictures_deleting_asks_first(visit: Visit, without_pictures: Path) -> None:
     with launched(without_pictures) as url:
         page = visit(f"{url}/#classes/oak")
-        assert page.get_by_role("dialog", name="oak").get_by_text("no picture kept").is_visible()
+        expect(page.get_by_role("dialog", name="oak").get_by_text("no picture kept")).to_be_visible()
         page.get_by_role("button", name="Delete class").click()
         page.get_by_role("alertdialog", name="Delete “oak” and its 1 example?").wait_for()
         page.get_by_role("button", name="Cancel").click()
@@ -154,6 +154,6 @@ def test_without_pictures_deleting_asks_first(visit: Visit, without_pictures: Pa
         page.get_by_role("button", name="Delete class").click()
         page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
         page.get_by_text("Deleted “oak” and its 1 example.").wait_for()
-        assert page.get_by_role("button", name="Undo", exact=True).count() == 0
+        expect(page.get_by_role("button", name="Undo", exact=True)).to_have_count(0)
         assert Service(url).classes() == {"pine": 1}
         page.close()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browsing import BOX, CROSS, PHONE, ZIGZAG, Line, Service, draw, photograph, png, teach, verdict
+from playwright.sync_api import expect
 from strokes import strokes
 
 from lowshot import load
@@ -48,8 +49,8 @@ def test_a_character_is_recognized_after_one_drawing_and_others_are_unknown(
             page.get_by_role("button", name="Clear", exact=True).click()
     assert sum(right) >= 3, right
     assert verdict(page) == known[0]
-    assert page.get_by_role("img", name=f"Enrolled example of {known[0]}").is_visible()
-    assert page.get_by_role("img", name="Your drawing").is_visible()
+    expect(page.get_by_role("img", name=f"Enrolled example of {known[0]}")).to_be_visible()
+    expect(page.get_by_role("img", name="Your drawing")).to_be_visible()
     assert re.fullmatch(r"\d+% sure", page.locator(".sure").inner_text())
     assert re.fullmatch(r"Answered in \d+ ms", page.locator("#took").inner_text())
     assert page.locator("#spoken").inner_text().startswith(f"{known[0]}, ")
@@ -57,8 +58,8 @@ def test_a_character_is_recognized_after_one_drawing_and_others_are_unknown(
     page.get_by_role("button", name="Clear", exact=True).click()
     draw(page, drawn("Malayalam/character30", 3))
     assert verdict(page) == "Unknown"
-    assert page.get_by_label("Name this drawing").is_visible()
-    assert page.locator(".runners li").count() == 4
+    expect(page.get_by_label("Name this drawing")).to_be_visible()
+    expect(page.locator(".runners li")).to_have_count(4)
     photograph(page, "draw-unknown", full_page=True)
 
 
@@ -90,7 +91,7 @@ def test_the_very_same_drawing_is_not_enrolled_twice_nor_undone(service: Service
         page.get_by_role("button", name="Teach").click()
         page.locator("#took", has_text="ms").wait_for(state="detached")
     page.get_by_text("“zigzag” has this very item already").wait_for()
-    assert page.get_by_role("button", name="Undo", exact=True).count() == 0
+    expect(page.get_by_role("button", name="Undo", exact=True)).to_have_count(0)
     assert service.classes() == {"zigzag": 1}
 
 
@@ -119,7 +120,7 @@ def test_the_last_stroke_can_be_taken_back_and_all_be_cleared(service: Service, 
     undo.click()
     page.locator(".verdict", has_text="line").wait_for()
     clear.click()
-    assert page.get_by_text("Draw something").is_visible()
+    expect(page.get_by_text("Draw something")).to_be_visible()
     assert undo.is_disabled()
 
 
@@ -140,7 +141,7 @@ def test_an_answer_that_is_late_is_dropped(service: Service, visit: Visit) -> No
     page.mouse.up()
     page.locator("#took", has_text="ms").wait_for()
     assert len(late) == 1
-    assert page.locator(".outcome").count() == 1
+    expect(page.locator(".outcome")).to_have_count(1)
 
 
 def test_a_finger_draws_and_does_not_scroll(service: Service, visit: Visit) -> None:

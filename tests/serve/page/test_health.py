@@ -70,7 +70,7 @@ def test_findings_can_be_acted_on(changing: Service, visit: Visit) -> None:
     assert changing.classes()["6"] == 8
     page.get_by_role("button", name="Check again").click()
     page.get_by_role("heading", name="The same file, 2 times").wait_for(state="detached")
-    assert not page.get_by_role("button", name="Check again").is_visible()
+    expect(page.get_by_role("button", name="Check again")).to_be_hidden()
 
 
 def test_the_chart_says_its_numbers_and_more_can_be_added(spoiled: Service, visit: Visit) -> None:
@@ -83,7 +83,7 @@ def test_the_chart_says_its_numbers_and_more_can_be_added(spoiled: Service, visi
     expected = spoiled.call("GET", "check")["accuracy"]
     assert len(shown) == len(expected)
     assert f"{round(100 * expected[0]['accuracy'])}%" in shown[0]
-    assert page.get_by_role("img", name="Expected accuracy by examples").is_visible()
+    expect(page.get_by_role("img", name="Expected accuracy by examples")).to_be_visible()
     page.get_by_role("link", name="Add an example: 9").click()
     page.get_by_role("dialog", name="9").wait_for()
 
@@ -98,7 +98,7 @@ def test_the_map_is_walked_by_keys_and_by_mouse(spoiled: Service, visit: Visit) 
     page.locator(".map-card img[src]").wait_for()
     photograph(page, "map")
     page.mouse.move(5, 5)
-    assert not page.locator(".map-card").is_visible()
+    expect(page.locator(".map-card")).to_be_hidden()
     page.keyboard.press("Tab")  # keys were used last
     gallery_map.focus()
     page.locator(".map-card").wait_for()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import BOX, DESK, PHONE, Service, draw, launched, photograph, png, verdict
+from playwright.sync_api import expect
 
 Visit = Callable[..., Any]
 VIEWS = ["draw", "photos", "classes", "health"]
@@ -77,7 +78,7 @@ def test_a_phone_needs_no_scrolling_sideways(filled: Service, visit: Visit, view
         page.locator(".figures").wait_for()
     photograph(page, f"phone-{view}")
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-    assert page.locator("[role=tab]:visible").count() == 4
+    expect(page.locator("[role=tab]:visible")).to_have_count(4)
 
 
 def test_tabs_follow_the_keys_and_the_address(filled: Service, visit: Visit) -> None:
@@ -86,7 +87,7 @@ def test_tabs_follow_the_keys_and_the_address(filled: Service, visit: Visit) -> 
     for key, view in [("ArrowRight", "photos"), ("End", "health"), ("ArrowRight", "draw"), ("ArrowLeft", "health")]:
         page.keyboard.press(key)
         page.locator(f"#{view}-view").wait_for()
-        assert page.locator("[role=tabpanel]:visible").count() == 1
+        expect(page.locator("[role=tabpanel]:visible")).to_have_count(1)
         assert page.evaluate("document.activeElement.id") == f"{view}-tab"
         assert page.url.endswith(f"#{view}")
     page.go_back()
@@ -100,7 +101,7 @@ def test_the_skip_link_leads_to_the_content(filled: Service, visit: Visit) -> No
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
-    assert page.locator("#classes-view").is_visible()
+    expect(page.locator("#classes-view")).to_be_visible()
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +160,7 @@ def test_an_encoder_of_photos_opens_on_photos(visit: Visit, tiny_model: Callable
     with launched(tmp_path / "tiny.gallery", "--encoder", encoder) as url:
         page = visit(url)
         assert page.get_by_role("tab", name="Photos").get_attribute("aria-selected") == "true"
-        assert page.get_by_role("tab").all_inner_texts() == ["Photos", "Classes", "Health"]
+        expect(page.get_by_role("tab")).to_have_text(["Photos", "Classes", "Health"])
         page.close()
 
 

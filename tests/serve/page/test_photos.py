@@ -55,16 +55,16 @@ def test_several_at_once_and_a_bad_one_harms_none(
     for what in (0, 1, 7):
         card = page.get_by_role("article", name=f"{what}.png")
         card.locator(".verdict strong").get_by_text(str(what), exact=True).wait_for()
-        assert card.get_by_role("img", name=f"Enrolled example of {what}: digit {what}.png").is_visible()
+        expect(card.get_by_role("img", name=f"Enrolled example of {what}: digit {what}.png")).to_be_visible()
     expect(page.get_by_role("article", name="broken.png")).to_contain_text("no picture of a format")
     expect(page.locator("#spoken")).to_have_text("4 photos looked at.")
     photograph(page, "photos-several", full_page=True)
     page.set_viewport_size(PHONE)
     photograph(page, "phone-photos", full_page=True)
     page.get_by_role("button", name="Take broken.png off the page").click()
-    assert page.get_by_role("article").count() == 3
+    expect(page.get_by_role("article")).to_have_count(3)
     page.get_by_role("button", name="Clear all").click()
-    assert page.get_by_role("article").count() == 0
+    expect(page.get_by_role("article")).to_have_count(0)
 
 
 @pytest.mark.parametrize("how", ["drop", "paste"])
@@ -135,4 +135,4 @@ def test_names_from_outside_stay_text(service: Service, visit: Visit, digit: Cal
     page.locator(".class").click()
     page.locator("#one-class-title", has_text=evil).wait_for()
     page.locator("#examples", has_text=f"{evil}.png").wait_for()
-    assert page.locator("img[src=x], #page script").count() == 0
+    expect(page.locator("img[src=x], #page script")).to_have_count(0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from browsing import PHONE, Service, launched, photograph, teach, verdict
+from playwright.sync_api import expect
 
 Visit = Callable[..., Any]
 
@@ -24,7 +25,7 @@ def texts(tmp_path: Path, tiny_text_model: Callable[..., bytes]) -> Iterator[Ser
 
 def test_a_text_is_taught_and_known_in_other_words(texts: Service, visit: Visit) -> None:
     page = visit(texts.url)
-    assert page.get_by_role("tab").all_inner_texts() == ["Write", "Classes", "Health"]
+    expect(page.get_by_role("tab")).to_have_text(["Write", "Classes", "Health"])
     box = page.get_by_label("Text to recognize")
     for label, text in (("cancel", "please cancel my order"), ("find", "where is my parcel")):
         box.fill(text)
