@@ -71,9 +71,14 @@ export const removeClass = (label) => json("DELETE", classPath(label));
 /** @param {number} id @returns {Promise<{removed: number}>} */
 export const removeExample = (id) => json("DELETE", `v1/examples/${id}`);
 
+/** The file an example was enrolled from. @param {number} id @returns {Promise<Blob>} */
+export async function file(id) {
+  return (await call("GET", `v1/examples/${id}/file`)).blob();
+}
+
 /** The text an example was enrolled from. @param {number} id @returns {Promise<string>} */
 export async function text(id) {
-  return (await call("GET", `v1/examples/${id}/file`)).text();
+  return (await file(id)).text();
 }
 
 /**

@@ -9,6 +9,7 @@ import { gallery } from "./gallery.js";
 import { health } from "./health.js";
 import { attempt } from "./notice.js";
 import { photos } from "./photos.js";
+import { say } from "./say.js";
 import { many } from "./words.js";
 import { write } from "./write.js";
 
@@ -19,7 +20,7 @@ import { write } from "./write.js";
  */
 
 /** @type {View[]} in the order of the tabs; the first one that suits the gallery's encoder is shown first */
-const VIEWS = [draw, photos, write, classes, health];
+const VIEWS = [draw, photos, say, write, classes, health];
 const FILES = { image: "image/*", sound: "audio/*", text: ".txt,text/plain" }; // that a class is taught from
 const LABELS = 2000; // suggested while typing
 
@@ -55,16 +56,17 @@ function listen() {
   for (const dialog of document.querySelectorAll("dialog")) {
     dialog.querySelectorAll("[data-close]").forEach((button) => button.addEventListener("click", () => dialog.close()));
   }
-  if (views.includes(photos)) takeFiles();
+  const taker = [photos, say].find((view) => views.includes(view));
+  if (taker) takeFiles(taker);
 }
 
-/** Files may be dropped or pasted anywhere. */
-function takeFiles() {
+/** Files may be dropped or pasted anywhere. @param {View & {add: (files: File[]) => Promise<void>}} taker */
+function takeFiles(taker) {
   const take = (/** @type {DataTransfer | null} */ data) => {
     const files = [...(data?.files ?? [])];
     if (!files.length || document.querySelector("dialog:modal")) return;
-    go(photos.id);
-    attempt(() => photos.add(files));
+    go(taker.id);
+    attempt(() => taker.add(files));
   };
   const over = (/** @type {boolean} */ on) => document.body.classList.toggle("dropping", on);
   document.addEventListener("paste", (event) => take(event.clipboardData));
