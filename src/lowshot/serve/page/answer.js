@@ -1,6 +1,7 @@
 /** An answer as the reader sees it: what it is, how sure, what decided, and whether that is right. */
 
 import { breakable, el } from "./dom.js";
+import { announce } from "./notice.js";
 import { figure, picture } from "./pictures.js";
 import { nameForm } from "./teach.js";
 import { percent, quoted } from "./words.js";
@@ -42,8 +43,21 @@ export function outcome({ answer, own, noun, decided, suggested = "", teach }) {
   );
 }
 
+/**
+ * Show an outcome in a panel in place of the one before, whose typed name stays, and say it aloud.
+ *
+ * @param {HTMLElement} panel
+ * @param {Parameters<typeof outcome>[0]} options
+ */
+export function present(panel, options) {
+  const suggested = panel.querySelector("input")?.value || options.suggested;
+  panel.replaceChildren(outcome({ ...options, suggested }));
+  const { answer, noun } = options;
+  announce(answer ? spoken(answer) : `Nothing is known yet. Name this ${noun}.`);
+}
+
 /** @param {Answer} answer as a sentence */
-export function spoken(answer) {
+function spoken(answer) {
   const next = rivals(answer)[0];
   const rest = next ? `; next ${next.label}, ${percent(next.score)}` : "";
   return `${answer.label ?? "Unknown"}, ${percent(answer.confidence)} sure${rest}`;

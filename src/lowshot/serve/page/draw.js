@@ -1,10 +1,10 @@
 /** Draw: teach a character with one drawing, draw it again, and see it recognized. */
 
-import * as api from "./api.js";
-import { outcome, spoken } from "./answer.js";
+import { present } from "./answer.js";
+import { Asking } from "./asking.js";
 import { byId, el } from "./dom.js";
 import { gallery } from "./gallery.js";
-import { announce, attempt, complain } from "./notice.js";
+import { attempt } from "./notice.js";
 import { Pad } from "./pad.js";
 import { picture } from "./pictures.js";
 import { teach } from "./teach.js";
@@ -14,17 +14,17 @@ const NAME = "drawing.png";
 const DECIDED = 3; // enrolled drawings beside an answer
 const SHOWN = 24; // classes below the pad
 
-/** Encoders of ink: gray pictures, with ink as 1 and paper as 0. @param {api.Card} card */
+/** Encoders of ink: gray pictures, with ink as 1 and paper as 0. @param {import("./api.js").Card} card */
 const isOfDrawings = (card) => card.modality === "image" && card.form.channels === 1 && card.std[0] < 0;
 
 class Draw {
   id = "draw";
   pad = new Pad(byId("pad"));
   /** @type {HTMLElement} */ panel = byId("drawn");
-  /** @type {AbortController | null} */ #asked = null;
+  #asking = new Asking();
   #wanted = "";
 
-  /** @param {api.Card} card */
+  /** @param {import("./api.js").Card} card */
   suits(card) {
     return isOfDrawings(card);
   }
@@ -59,22 +59,16 @@ class Draw {
   async #recognize(since) {
     this.#buttons();
     this.#forget();
-    const asked = (this.#asked = new AbortController());
-    try {
-      const drawing = await this.pad.picture();
-      const answer = await api.identifyOne({ data: drawing, name: NAME }, asked.signal);
-      if (asked.signal.aborted) return;
-      this.#show(answer, drawing);
+    const drawn = this.pad.picture().then((data) => ({ data, name: NAME }));
+    await this.#asking.ask(drawn, async (answer) => {
+      this.#show(answer, (await drawn).data);
       await painted();
       byId("took").textContent = `Answered in ${Math.round(performance.now() - since)} ms`;
-    } catch (error) {
-      if (!asked.signal.aborted) complain(error);
-    }
+    });
   }
 
-  /** @param {api.Answer | null} answer @param {Blob} drawing */
+  /** @param {import("./api.js").Answer | null} answer @param {Blob} drawing */
   #show(answer, drawing) {
-    const typed = this.panel.querySelector("input")?.value || this.#wanted;
     const address = URL.createObjectURL(drawing);
     const own = el("img", {
       class: "picture",
@@ -83,10 +77,14 @@ class Draw {
       onload: () => URL.revokeObjectURL(address),
     });
     const learn = (/** @type {string} */ label) => attempt(() => this.#teach(label, drawing));
-    this.panel.replaceChildren(
-      outcome({ answer, own, noun: "drawing", decided: DECIDED, suggested: typed, teach: learn }),
-    );
-    announce(answer ? spoken(answer) : "Nothing is known yet. Name this drawing.");
+    present(this.panel, {
+      answer,
+      own,
+      noun: "drawing",
+      decided: DECIDED,
+      suggested: this.#wanted,
+      teach: learn,
+    });
   }
 
   /** @param {string} label @param {Blob} drawing */
@@ -99,7 +97,7 @@ class Draw {
 
   /** Whatever is asked or was answered is not about what is on the paper now. */
   #forget() {
-    this.#asked?.abort();
+    this.#asking.stop();
     byId("took").textContent = "";
   }
 

@@ -1,11 +1,11 @@
 /** Say: a sound is recorded or chosen, gets its answer, and can be taught. */
 
-import * as api from "./api.js";
-import { outcome, spoken } from "./answer.js";
+import { present } from "./answer.js";
+import { Asking } from "./asking.js";
 import { byId, el, taken } from "./dom.js";
 import { gallery } from "./gallery.js";
 import { record } from "./microphone.js";
-import { announce, attempt, complain } from "./notice.js";
+import { announce, attempt } from "./notice.js";
 import { player } from "./pictures.js";
 import { teach } from "./teach.js";
 
@@ -13,12 +13,12 @@ const DECIDED = 3; // enrolled sounds shown
 
 class Say {
   id = "say";
-  #asked = new AbortController();
-  /** @type {api.Item | null} */ #clip = null;
+  #asking = new Asking();
+  /** @type {import("./api.js").Item | null} */ #clip = null;
   /** @type {import("./microphone.js").Recording | null} */ #recording = null;
   #address = "";
 
-  /** @param {api.Card} card */
+  /** @param {import("./api.js").Card} card */
   suits(card) {
     return card.modality === "sound";
   }
@@ -72,7 +72,7 @@ class Say {
     }
   }
 
-  /** @param {api.Item | null} clip */
+  /** @param {import("./api.js").Item | null} clip */
   async #hear(clip) {
     URL.revokeObjectURL(this.#address);
     this.#clip = clip;
@@ -82,30 +82,19 @@ class Say {
   }
 
   async #ask() {
-    this.#asked.abort();
-    const { signal } = (this.#asked = new AbortController());
     const clip = this.#clip;
-    if (!clip) return;
-    try {
-      const answer = await api.identifyOne(clip, signal);
-      if (!signal.aborted) this.#show(answer, clip);
-    } catch (error) {
-      if (!signal.aborted) complain(error);
-    }
+    if (clip) await this.#asking.ask(clip, (answer) => this.#show(answer, clip));
+    else this.#asking.stop();
   }
 
-  /** @param {api.Answer | null} answer @param {api.Item} clip */
+  /** @param {import("./api.js").Answer | null} answer @param {import("./api.js").Item} clip */
   #show(answer, clip) {
-    const typed = byId("heard").querySelector("input")?.value ?? "";
     const own = el("span", { class: "picture sound" }, player("Your sound", this.#address));
     const learn = (/** @type {string} */ label) => attempt(() => this.#teach(label, clip));
-    byId("heard").replaceChildren(
-      outcome({ answer, own, noun: "sound", decided: DECIDED, suggested: typed, teach: learn }),
-    );
-    announce(answer ? spoken(answer) : "Nothing is known yet. Name this sound.");
+    present(byId("heard"), { answer, own, noun: "sound", decided: DECIDED, teach: learn });
   }
 
-  /** @param {string} label @param {api.Item} clip */
+  /** @param {string} label @param {import("./api.js").Item} clip */
   async #teach(label, clip) {
     await teach(label, [clip]);
     await this.#hear(null);

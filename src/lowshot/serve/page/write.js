@@ -1,10 +1,10 @@
 /** Write: a text is read as soon as the writing pauses, and can be taught. */
 
-import * as api from "./api.js";
-import { outcome, spoken } from "./answer.js";
+import { present } from "./answer.js";
+import { Asking } from "./asking.js";
 import { byId, el } from "./dom.js";
 import { gallery } from "./gallery.js";
-import { announce, attempt, complain } from "./notice.js";
+import { attempt } from "./notice.js";
 import { teach } from "./teach.js";
 
 const PAUSE = 350; // milliseconds without a key until the text is read
@@ -12,10 +12,10 @@ const DECIDED = 3; // enrolled texts shown
 
 class Write {
   id = "write";
-  #asked = new AbortController();
+  #asking = new Asking();
   #timer = 0;
 
-  /** @param {api.Card} card */
+  /** @param {import("./api.js").Card} card */
   suits(card) {
     return card.modality === "text";
   }
@@ -36,32 +36,22 @@ class Write {
 
   /** Whatever is asked is not about what is in the box now. */
   #rewritten() {
-    this.#asked.abort();
+    this.#asking.stop();
     clearTimeout(this.#timer);
     if (this.box.value.trim()) this.#timer = setTimeout(() => this.#read(), PAUSE);
     else byId("read").replaceChildren();
   }
 
   async #read() {
-    const { signal } = (this.#asked = new AbortController());
     const text = this.box.value.trim();
-    try {
-      const answer = await api.identifyOne(item(text), signal);
-      if (!signal.aborted) this.#show(answer, text);
-    } catch (error) {
-      if (!signal.aborted) complain(error);
-    }
+    await this.#asking.ask(item(text), (answer) => this.#show(answer, text));
   }
 
-  /** @param {api.Answer | null} answer @param {string} text */
+  /** @param {import("./api.js").Answer | null} answer @param {string} text */
   #show(answer, text) {
-    const typed = byId("read").querySelector("input")?.value ?? "";
     const own = el("span", { class: "picture words" }, text);
     const learn = (/** @type {string} */ label) => attempt(() => this.#teach(label, text));
-    byId("read").replaceChildren(
-      outcome({ answer, own, noun: "text", decided: DECIDED, suggested: typed, teach: learn }),
-    );
-    announce(answer ? spoken(answer) : "Nothing is known yet. Name this text.");
+    present(byId("read"), { answer, own, noun: "text", decided: DECIDED, teach: learn });
   }
 
   /** @param {string} label @param {string} text */
@@ -75,7 +65,7 @@ class Write {
 
 export const write = new Write();
 
-/** @param {string} text @returns {api.Item} */
+/** @param {string} text @returns {import("./api.js").Item} */
 function item(text) {
   return { data: new Blob([text], { type: "text/plain" }), name: "" };
 }
