@@ -56,6 +56,15 @@ def test_what_is_left_open_or_was_never_seen_says_nothing() -> None:
         model.predict([{}])
 
 
+def test_nothing_is_learned_of_what_an_item_does_not_say() -> None:
+    features, said = _grid()
+    with_empty = [{**each, "shape": ""} for each in said] + [{"color": ""}, {}]
+    model = PredictedExemplars().fit([*features, features[0] + 99, features[1] - 99], with_empty)
+    oracle = PredictedExemplars().fit(features, said)
+    assert model.values_.tolist() == oracle.values_.tolist()
+    assert_allclose(model.predict(said), oracle.predict(said))
+
+
 def test_bad_input_is_refused() -> None:
     features, said = _grid()
     with pytest.raises(DataError, match="fewer than two different descriptions"):

@@ -49,14 +49,19 @@ def shown_item(item: Item, position: int, form: Form) -> str:
     return shown_text(cast(Text, item), position)
 
 
+def name_of(item: Item, form: Form) -> str:
+    """What an item is called where nobody says otherwise: as its file; empty where it is none."""
+    is_path = isinstance(item, Path) or (isinstance(item, str) and form.modality != "text")
+    return Path(cast(str | Path, item)).name if is_path else ""
+
+
 def check_packed(items: Packed, form: Form, who: str) -> None:
     """Raises ShapeError where items are not packed in a form; ``who`` takes that form."""
     kind = _KINDS[form.modality]
     if items.shape[1:] != form.shape or not np.issubdtype(items.dtype, kind) or not items.ndim:
-        wanted = ", ".join(["n", *map(str, form.shape)]) + ("," if not form.shape else "")
         raise ShapeError(
-            f"{who} takes {form.modality}s as {kind.__name__} ({wanted}), not {items.dtype} {items.shape}: load the data "
-            "with form=encoder.card.form"
+            f"{who} takes {form.modality}s as {kind.__name__} {_shape(form)}, not {items.dtype} {items.shape}: load the "
+            "data with form=encoder.card.form"
         )
 
 
@@ -73,5 +78,9 @@ def check_several(items: Sequence[Item], form: Form) -> None:
         least = 3 if form.modality == "image" else 1 + len(form.shape)  # of gray pictures the channel may be left out
         flat = items.ndim == 3 and form.modality == "image" and items.shape[2] in (1, 3, 4)
         if flat or items.ndim < least:
-            wanted = ", ".join(["n", *map(str, form.shape)])
-            raise ShapeError(f"an array {items.shape} is one item: give a list, or ({wanted})")
+            raise ShapeError(f"an array {items.shape} is one item: give a list, or {_shape(form)}")
+
+
+def _shape(form: Form) -> str:
+    """Of several packed items, as NumPy writes it."""
+    return f"({', '.join(['n', *map(str, form.shape)])}{',' * (not form.shape)})"

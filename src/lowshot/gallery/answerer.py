@@ -20,7 +20,8 @@ from lowshot.gallery.store import Store
 from lowshot.recognize.choice import Background, recognizer_named
 
 if TYPE_CHECKING:
-    from lowshot.recognize.exemplars import PredictedExemplars
+    from numpy.typing import NDArray
+
     from lowshot.recognize.gate import AttributeGate, GateReport
     from lowshot.recognize.recognizer import Recognizer
 
@@ -112,21 +113,16 @@ class Answerer:
                 reports[attribute] = gate_report(*each, recall)
         return reports
 
-    def exemplars(self, attributes: Sequence[str]) -> PredictedExemplars:
-        """What predicts the feature of a class from values of these attributes, learned from the examples that state some.
+    def stating(self, attributes: Sequence[str]) -> tuple[Features, dict[str, NDArray[np.str_]]]:
+        """Every example's feature, and what the real ones say of those of these attributes that any states.
 
-        Raises EmptyGallery where nothing is enrolled, DataError where too few different ones state any.
+        Raises EmptyGallery where nothing is enrolled.
         """
-        from lowshot.recognize.exemplars import PredictedExemplars
-
         with self._lock:
             self._follow()
-            held = self._index.held()
-            known = [name for name in attributes if name in self._stated_names()]
-            columns = [self._stated(name, held)[1] for name in known]
-        stated = [dict(pair for pair in zip(known, row, strict=True) if pair[1]) for row in zip(*columns, strict=True)]
-        chosen = [i for i, facts in enumerate(stated) if facts]
-        return PredictedExemplars().fit(held.features[chosen], [stated[i] for i in chosen])
+            held, known = self._index.held(), self._stated_names()
+            columns = {name: np.array(self._stated(name, held)[1]) for name in attributes if name in known}
+        return held.features, columns
 
     def held(self) -> Held:
         """Every enrolled example's id, label and feature, in order of the ids."""

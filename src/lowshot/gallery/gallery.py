@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
-from lowshot.data.forms import NOUNS, Item, Packed, check_several, shown_item
+from lowshot.data.forms import NOUNS, Item, Packed, check_several, name_of, shown_item
 from lowshot.encoder import Card, Encoder, Features, named_encoders
 from lowshot.errors import BadFiles, BadLabels, ConfigError, EncoderError, GalleryError, NotEnrolled, ShapeError
 from lowshot.gallery.descriptions import Description, check_attribute_names, check_descriptions, content, in_words
@@ -210,7 +210,7 @@ class Gallery:
         _check_names(names or [])
         _check_attributes(attributes or [])
         form = self.card.form
-        names = [self._name(item) for item in items] if names is None else names
+        names = [name_of(item, form) for item in items] if names is None else names
         shown = [name or shown_item(item, i, form) for i, (item, name) in enumerate(zip(items, names, strict=True))]
         check_labels(labels, shown)
         items = read_once(items, form)
@@ -297,14 +297,16 @@ class Gallery:
 
     def _expected(self, descriptions: Sequence[Mapping[str, str]], background: Examples | None) -> Features:
         """The features that classes of such attributes would have."""
+        from lowshot.recognize.exemplars import PredictedExemplars  # brings scikit-learn
+
         names = sorted({name for each in descriptions for name in each})
         if background is None:
-            return self._answerer.exemplars(names).predict(descriptions)
-        from lowshot.recognize.exemplars import PredictedExemplars
-
-        columns = [background.values(name).tolist() for name in names]
-        stated = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-        return PredictedExemplars().fit(self.encoder.embed(background.items), stated).predict(descriptions)
+            features, columns = self._answerer.stating(names)
+        else:
+            columns = {name: background.values(name) for name in names}
+            features = self.encoder.embed(background.items)
+        stated = _one_each(columns) or [{}] * len(features)
+        return PredictedExemplars().fit(features, stated).predict(descriptions)
 
     def _described(self, label: str, said: Description, feature: Features) -> Row:
         original = said.encode() if isinstance(said, str) and self.keeps_items else None
@@ -496,11 +498,6 @@ class Gallery:
 
     def _embedded(self, items: Sequence[Item]) -> Features:
         return self.encoder.embed(self.encoder.read(items))
-
-    def _name(self, item: Item) -> str:
-        """What an item is called where nobody says otherwise: as its file."""
-        is_path = isinstance(item, Path) or (isinstance(item, str) and self.card.modality != "text")
-        return Path(cast(str | Path, item)).name if is_path else ""
 
     def _add(
         self,

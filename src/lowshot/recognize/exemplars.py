@@ -48,7 +48,8 @@ class PredictedExemplars(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
 
         Args:
             X: features (N, D).
-            descriptions: the attributes of each item, N mappings; what one does not say is left open.
+            descriptions: the attributes of each item, N mappings; what one does not say, or says with an empty value, is
+                left open, and of an item that says nothing nothing is learned.
 
         Raises:
             ShapeError: features that are no finite (N, D), or another number of descriptions.
@@ -62,7 +63,10 @@ class PredictedExemplars(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
                 f"features {features_ND.shape} must be finite, (n, features), and have one description each, not "
                 f"{len(descriptions)} in all"
             )
-        kinds, codes_N = encode([tuple(sorted(each.items())) for each in descriptions])
+        said = [tuple(sorted(pair for pair in each.items() if pair[1])) for each in descriptions]
+        stating_N = np.array([bool(each) for each in said], bool)
+        features_ND = features_ND[stating_N]
+        kinds, codes_N = encode([each for each in said if each])
         if len(kinds) < 2:
             raise DataError("fewer than two different descriptions: enroll examples of several, with their attributes")
         counts_C = np.bincount(codes_N)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 import httpx
 from pydantic import TypeAdapter
 
-from lowshot.data.forms import Form, Item, check_several, shown_item
+from lowshot.data.forms import Form, Item, check_several, name_of, shown_item
 from lowshot.encoder import Card
 from lowshot.errors import (
     BadFiles,
@@ -204,10 +203,8 @@ def _files(items: Sequence[Item], form: Form) -> list[tuple[str, tuple[str, byte
     check_several(items, form)
     files, problems = [], []
     for position, item in enumerate(items):
-        is_path = isinstance(item, Path) or (isinstance(item, str) and form.modality != "text")
-        name = Path(cast(str | Path, item)).name if is_path else ""
         try:
-            files.append(("files", (name, contents([item], form)[0])))
+            files.append(("files", (name_of(item, form), contents([item], form)[0])))
         except DataError as error:
             problems.append((shown_item(item, position, form), str(error)))
     if problems:
