@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import csv
 
-import numpy as np
-
 from lowshot.data.examples import Examples
 from lowshot.data.locate import find_given
 from lowshot.data.texts import TextForm, read_texts
@@ -33,8 +31,5 @@ def load(variant: str, form: TextForm | None = None) -> Examples:
         header, *rows = csv.reader(file)
     if header != ["text", "category"] or not rows:
         raise DataError(f"{path} is not BANKING77's table of questions: {_MAKE}")
-    classes, labels = np.unique([intent for _, intent in rows], return_inverse=True)
-    names = tuple(f"{variant} {i}" for i in range(len(rows)))
-    return Examples(
-        read_texts([text for text, _ in rows], names), labels.astype(np.int64), tuple(classes.tolist()), names
-    )
+    names = [f"{variant} {i}" for i in range(len(rows))]
+    return Examples.labeled(read_texts([text for text, _ in rows], names), [intent for _, intent in rows], names)

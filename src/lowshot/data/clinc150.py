@@ -68,16 +68,10 @@ def load(variant: str, form: TextForm | None = None) -> Examples:
     """
     path = find_given(FILE, _MAKE)
     said = _said(path, variant.replace("-", "_"))
-    intents = np.array([OUT_OF_SCOPE if intent == "oos" else intent for _, intent in said])
-    classes, labels = np.unique(intents, return_inverse=True)
-    names = tuple(f"{variant} {i}" for i in range(len(said)))
-    return Examples(
-        items=read_texts([sentence for sentence, _ in said], names),
-        labels=labels.astype(np.int64),
-        classes=tuple(classes.tolist()),
-        names=names,
-        attributes={"domain": np.array([_DOMAIN_OF.get(intent, "") for intent in intents.tolist()])},
-    )
+    intents = [OUT_OF_SCOPE if intent == "oos" else intent for _, intent in said]
+    names = [f"{variant} {i}" for i in range(len(said))]
+    domains = np.array([_DOMAIN_OF.get(intent, "") for intent in intents])
+    return Examples.labeled(read_texts([sentence for sentence, _ in said], names), intents, names, {"domain": domains})
 
 
 def _said(path: Path, part: str) -> list[tuple[str, str]]:

@@ -45,11 +45,7 @@ def _decode(path: Path, part: str, form: ImageForm) -> Examples:
     files = FileSet.open(path)  # its first folders are the parts, the second ones the categories
     names = [name.removeprefix(f"{path}/") for name in files.names]
     chosen = [i for i, label in enumerate(files.labels) if label == part]
-    categories, labels = np.unique([names[i].split("/")[1] for i in chosen], return_inverse=True)
-    return Examples(
-        items=read_items([files.items[i] for i in chosen], form, [names[i] for i in chosen]),
-        labels=labels.astype(np.int64),
-        classes=tuple(categories.tolist()),
-        names=tuple(names[i] for i in chosen),
-        attributes={"category": categories[labels]},
-    )
+    shown = [names[i] for i in chosen]
+    categories = np.array([name.split("/")[1] for name in shown])
+    items = read_items([files.items[i] for i in chosen], form, shown)
+    return Examples.labeled(items, categories, shown, {"category": categories})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -73,6 +73,23 @@ class Examples:
         shape = "×".join(map(str, self.items.shape[1:]))
         what = f"items of {shape}" if shape else "texts"
         return f"Examples({len(self)} {what}, {len(self.classes)} classes)"
+
+    @classmethod
+    def labeled(
+        cls,
+        items: NDArray[Any],
+        labels: Sequence[str] | NDArray[np.str_],
+        names: Sequence[str] = (),
+        attributes: Mapping[str, NDArray[np.str_]] | None = None,
+    ) -> Examples:
+        """Items whose labels are given by name, one an item; the classes stand in the order of their names.
+
+        Example:
+            >>> Examples.labeled(np.zeros((3, 8, 8, 1), np.uint8), ["b", "a", "b"]).classes
+            ('a', 'b')
+        """
+        classes, numbers = np.unique(np.asarray(labels, np.str_), return_inverse=True)
+        return cls(items, numbers, tuple(classes.tolist()), tuple(names), attributes or {})
 
     @property
     def counts(self) -> Ints:

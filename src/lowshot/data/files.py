@@ -150,9 +150,7 @@ class FileSet:
         """
         if form.modality != self.modality:
             raise DataError(f"{self.names[0]} and the others are {self.modality}s, but {form.modality}s are wanted")
-        items = read_items(self.items, form, self.names)
-        classes, labels = np.unique(np.array(self.labels), return_inverse=True)
-        return Examples(items, labels.astype(np.int64), tuple(classes.tolist()), tuple(self.names), self.attributes)
+        return Examples.labeled(read_items(self.items, form, self.names), self.labels, self.names, self.attributes)
 
 
 def load(path: str | Path, form: Form | None = None) -> Examples:

@@ -46,7 +46,6 @@ def _decode(path: Path, variant: str, form: SoundForm) -> Examples:
     if len(found) != len(names) or len(names) != _RECORDINGS:
         raise DataError(f"{path} holds {len(found)} spoken digits, not {_RECORDINGS}: {_MAKE}")
     digits, speakers = (np.array([match[part] for match in found]) for part in (1, 2))
-    classes, labels = np.unique(speakers if variant == "speakers" else digits, return_inverse=True)
-    items = read_sounds(files.items, form, names)
     attributes = {"digit": digits, "speaker": speakers}
-    return Examples(items, labels.astype(np.int64), tuple(classes.tolist()), tuple(names), attributes)
+    labels = speakers if variant == "speakers" else digits
+    return Examples.labeled(read_sounds(files.items, form, names), labels, names, attributes)

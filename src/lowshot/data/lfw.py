@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from lowshot.data.examples import Examples
@@ -55,13 +54,8 @@ def _decode(path: Path, form: ImageForm) -> Examples:
         raise DataError(f"{path} cannot be read ({error}): remove it and it is fetched again") from error
     if len(faces) != _FACES:
         raise DataError(f"{path} holds {len(faces)} faces, not LFW's {_FACES}: remove it and it is fetched again")
-    people, labels = np.unique([name.split("/")[1].replace("_", " ") for name in faces], return_inverse=True)
-    return Examples(
-        items=read_pictures(list(faces.values()), form),
-        labels=labels.astype(np.int64),
-        classes=tuple(map(str, people)),
-        names=tuple(faces),
-    )
+    people = [name.split("/")[1].replace("_", " ") for name in faces]
+    return Examples.labeled(read_pictures(list(faces.values()), form), people, list(faces))
 
 
 def _cropped(path: Path) -> Iterator[tuple[str, Picture]]:

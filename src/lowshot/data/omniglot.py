@@ -99,12 +99,10 @@ def _decode(path: Path, half: str, form: ImageForm) -> Examples:
             f"{path} is not Omniglot's images_{half}.zip ({len(found)} of {_IMAGES[half]} drawings can be read): "
             "remove it and it is fetched again"
         )
-    classes, labels = np.unique([f"{match[1]}/{match[2]}" for match in found], return_inverse=True)
-    return Examples(
-        items=read_pictures(drawings, form),
-        labels=labels.astype(np.int64),
-        classes=tuple(map(str, classes)),
-        names=tuple(match[0] for match in found),
+    return Examples.labeled(
+        read_pictures(drawings, form),
+        labels=[f"{match[1]}/{match[2]}" for match in found],
+        names=[match[0] for match in found],
         attributes={
             "alphabet": np.array([match[1] for match in found]),
             "drawer": np.array([match[3] for match in found]),
