@@ -169,8 +169,6 @@ def evaluate(
     """Measure an encoder on classes it has not seen."""
     from lowshot import evaluate as room
     from lowshot.data import load
-    from lowshot.recognize.zero_shot_named import NAMES as ZERO_SHOT
-    from lowshot.recognize.zero_shot_named import zero_shot_named
 
     numbers = None if shots is None else _numbers(shots, several=protocol is Protocol.open)
     given: dict[str, Any] = {
@@ -220,12 +218,12 @@ def evaluate(
             result = open_set = room.open_set_of(chosen, load(data, form), **options)
             if diagram is not None:
                 room.write_diagram(open_set, diagram)
-        case Protocol.zero_shot:
-            known = zero_shot_named(options.pop("method", ZERO_SHOT[0]))
-            result = room.zero_shot_of(chosen, load(data, form), known, **options)
-        case Protocol.leave_two_out:
-            known = zero_shot_named(options.pop("method", ZERO_SHOT[0]))
-            result = room.leave_two_out_of(chosen, load(data, form), known, **options)
+        case Protocol.zero_shot | Protocol.leave_two_out:
+            from lowshot.recognize import zero_shot_named as by_name  # only for these
+
+            known = by_name.zero_shot_named(options.pop("method", by_name.NAMES[0]))
+            measure = room.zero_shot_of if protocol is Protocol.zero_shot else room.leave_two_out_of
+            result = measure(chosen, load(data, form), known, **options)
         case Protocol.nway:
             result = room.nway_of(chosen, load(data, form), **options)
     print(json.dumps(result.as_dict(), allow_nan=False) if as_json else result)

@@ -176,11 +176,16 @@ class Recognizer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return features, labels
 
     def _check_features(self, X: Any, reset: bool) -> Floats:
-        try:
-            features: Floats = validate_data(self, X, reset=reset, dtype=np.float32)
-        except ValueError as error:
-            raise ShapeError(f"features of shape {np.shape(X)} cannot be used: {error}") from None
-        return features
+        return valid_features(self, X, reset, np.float32)
+
+
+def valid_features(estimator: BaseEstimator, X: Any, reset: bool, dtype: type[np.floating]) -> NDArray[Any]:
+    """Features (n, D) as scikit-learn's estimators check them. Raises ShapeError where they cannot be used."""
+    try:
+        features: NDArray[Any] = validate_data(estimator, X, reset=reset, dtype=dtype)
+    except ValueError as error:
+        raise ShapeError(f"features of shape {np.shape(X)} cannot be used: {error}") from None
+    return features
 
 
 def softmax(scores_QC: NDArray[np.floating]) -> Floats:

@@ -11,10 +11,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from lowshot.errors import ConfigError, ShapeError
-from lowshot.recognize.recognizer import Ints, encode
+from lowshot.recognize.recognizer import Ints, encode, valid_features
 
 Doubles = NDArray[np.float64]
 
@@ -117,11 +117,7 @@ class ZeroShot(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         """Of each class in ``codes_``, (Q, C)."""
 
     def _features(self, X: Any, reset: bool) -> Doubles:
-        try:
-            features: Doubles = validate_data(self, X, reset=reset, dtype=np.float64)
-        except ValueError as error:
-            raise ShapeError(f"features of shape {np.shape(X)} cannot be used: {error}") from None
-        return features
+        return valid_features(self, X, reset, np.float64)
 
 
 def ridge(features_ND: Doubles, targets_NA: Doubles, penalty: float) -> tuple[Doubles, Doubles]:
