@@ -362,8 +362,13 @@ class Gallery:
         return self._keeping.items
 
     def original(self, id: int) -> bytes:
-        """The item an example was enrolled from, as the bytes of a file. Raises NotEnrolled where there is none."""
+        """The item an example was enrolled from, as the bytes of a file; of a description, what it says.
+
+        Raises NotEnrolled where there is none.
+        """
         item = self._store.original(id)
+        if item is None and (said := self.example(id).described) is not None:
+            return said.encode()
         if item is None:
             why = "" if self._keeping.items else ": it was made to keep features only (--no-images)"
             raise NotEnrolled(f"{self.place} keeps no item of example {id}{why}")

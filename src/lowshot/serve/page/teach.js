@@ -44,7 +44,7 @@ export async function teach(label, items) {
   const known = gallery.has(label);
   const fresh = await gallery.enroll(label, items);
   if (!fresh.length)
-    return notice(`${quoted(label)} has ${items.length === 1 ? "this very item" : "all of these"} already.`);
+    return notice(`${quoted(label)} has ${items.length === 1 ? `this very ${gallery.terms.noun}` : "all of these"} already.`);
   const what = known ? `Added ${many(fresh.length, "example")} to ${quoted(label)}.` : `Learned ${quoted(label)}.`;
   return notice(what, () => gallery.remove(fresh));
 }
