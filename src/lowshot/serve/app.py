@@ -265,8 +265,10 @@ def _answer(name: str, answer: Answer) -> dict[str, Any]:
 
 
 async def _shown(request: Request, original: Original, size: int | None) -> Response:
-    """An example's file, or a small picture of it. Not to be kept unasked: another gallery, served here tomorrow, has other
-    items under the same ids."""
+    """An example's file, or a small picture of it.
+
+    Not to be kept unasked: another gallery, served here tomorrow, has other items under the same ids.
+    """
     headers = {
         "ETag": tag(original.file, size),
         "Cache-Control": "private, no-cache",
