@@ -76,6 +76,7 @@ def test_the_map_is_heard_by_mouse_and_by_keys(sounds: Service, visit: Visit) ->
 def test_what_is_found_of_sounds_can_be_heard(sounds: Service, visit: Visit) -> None:
     page = visit(f"{sounds.url}/#health")
     twice = page.locator("#findings > section").filter(has=page.get_by_role("heading", name="The same sound twice"))
+    twice.scroll_into_view_if_needed()  # players come in where one looks
     twice.get_by_role("button", name="Play Example 7 of high").click()
     expect(twice.locator(".play[aria-pressed=true]")).to_have_count(1)
     page.locator("#classes-tab").click()
