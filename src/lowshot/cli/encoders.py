@@ -155,8 +155,8 @@ def evaluate(
     method: Annotated[
         str | None,
         typer.Option(
-            help="zero-shot, leave-two-out: semantic-codes, dap or eszsl; words: additive, nonce2vec, a-la-carte or "
-            "lampinen-mcclelland.  [default: the first]"
+            help="zero-shot, leave-two-out: semantic-codes, dap, eszsl or exemplars; words: additive, nonce2vec, "
+            "a-la-carte or lampinen-mcclelland.  [default: the first]"
         ),
     ] = None,
     unseen: Annotated[int | None, typer.Option(min=2, help="zero-shot: unseen classes.  [default: 10]")] = None,
