@@ -2,8 +2,8 @@
 
     python examples/intents.py [--examples 1] [--queries 10]
 
-The first answers come from names in words alone, such as "card not working" (BANKING77). Then a sentence of each intent stands
-beside its name. Asked are other customers' sentences, and everyday ones (CLINC150) that no bank could help with.
+The first answers come from names in words alone, such as "card not working" (BANKING77). Then a sentence of each intent
+stands beside its name. Asked are other customers' sentences, and everyday ones (CLINC150) that mean no intent.
 """
 
 import argparse
