@@ -85,11 +85,13 @@ async function looked() {
 }
 
 const mislabeledAbout = () =>
-  `Left, the example; right, what it ${gallery.terms.seem}s like. It is as clearly one of those as others are clearly of their own class.`;
+  `Left, the example; right, what it ${gallery.terms.seem}s like. ` +
+  "It is as clearly one of those as others are clearly of their own class.";
 const TWICE =
   "A copy adds nothing to its class. Under two labels, one of them is wrong, and every answer there is a toss-up.";
 const confusedAbout = () =>
-  `Left, an example that is taken for the other class; right, what it was taken for. Different ${gallery.terms.noun}s of both help.`;
+  "Left, an example that is taken for the other class; right, what it was taken for. " +
+  `Different ${gallery.terms.noun}s of both help.`;
 
 /** @param {Check} check */
 function figures(check) {

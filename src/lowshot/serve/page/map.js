@@ -29,6 +29,7 @@ export function galleryMap(points, open) {
   const small = points.length <= PICTURES && gallery.keepsItems && gallery.modality === "image";
   const marks = points.map((each) => mark(each, /** @type {number} */ (hues.get(each.label)), small));
   const sounds = gallery.keepsItems && gallery.modality === "sound";
+  const keys = sounds ? "the space bar plays it, " : "";
   const card = el("div", { class: "map-card", hidden: true });
   const plane = el("div", { class: "plane" }, ...marks, card);
   const frame = el(
@@ -38,7 +39,7 @@ export function galleryMap(points, open) {
       tabindex: 0,
       role: "application",
       "aria-roledescription": "map",
-      "aria-label": `Map of ${points.length} examples. Arrow keys go to the next one, ${sounds ? "the space bar plays it, " : ""}Enter opens its class.`,
+      "aria-label": `Map of ${points.length} examples. Arrow keys go to the next one, ${keys}Enter opens its class.`,
     },
     plane,
   );

@@ -50,7 +50,7 @@ export function picture(id, alt, width = 96) {
 }
 
 /**
- * The picture that stands beside the label of its class, which says enough of it, but not what a sound is that can be played.
+ * The picture that stands beside the label of its class, which says enough of it; but a sound can be played.
  *
  * @param {number} id @param {string} label @param {number} width
  */
