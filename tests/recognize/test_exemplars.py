@@ -54,6 +54,9 @@ def test_the_nearest_exemplar_answers_for_described_classes() -> None:
     far = ((features[:, None] - oracle.predict(codes[new])[None]) ** 2).sum(axis=2)
     assert_allclose(known.scores(features), -far, atol=1e-4)
     assert known.predict(features[new]).tolist() == new.tolist()
+    together = known.describe([*new, 1, 7], codes[[*new, 1, 7]])
+    own = ((features[:, None] - features[[1, 7]]) ** 2).sum(axis=2)
+    assert_allclose(together.scores(features)[:, np.isin(together.classes_, [1, 7])], -own, atol=1e-4)
     with pytest.raises(DataError, match="one class cannot tell"):
         Exemplars().fit(features[:1], [0], codes[:1])
     with pytest.raises(ConfigError, match="no distance"):

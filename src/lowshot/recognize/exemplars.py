@@ -26,11 +26,14 @@ class Exemplars(ZeroShot):
     """Learns to map the code of a class to its mean feature, its exemplar; then the class of the nearest one (section 3).
 
     The paper's map is a kernel regression for each feature. Here it is ridge regression of the means, with the penalty that
-    predicts left-out classes best: classes are few, codes are short.
+    predicts left-out classes best: classes are few, codes are short. A class that was seen keeps its own mean.
 
     Args:
         distance: how queries and exemplars are compared; the paper's is ``euclidean``.
         seen_penalty: as in :class:`ZeroShot`.
+
+    Attributes:
+        means_: of the seen classes, (S, D).
 
     Example:
         >>> X, y = [[1, 0], [2, 0], [0, 1], [0, 2]], ["zebra", "zebra", "bat", "bat"]
@@ -39,6 +42,8 @@ class Exemplars(ZeroShot):
         >>> known.describe(["tiger", "bird"], [[1, 0], [0, 1]]).predict([[3, 1]]).item()
         'tiger'
     """
+
+    means_: NDArray[np.float32]
 
     def __init__(self, distance: Distance = "euclidean", seen_penalty: float = 0.0) -> None:
         super().__init__(seen_penalty)
@@ -63,9 +68,13 @@ class Exemplars(ZeroShot):
         means_SD = np.add.reduceat(features_ND[by_class], np.cumsum(counts_S) - counts_S, axis=0) / counts_S[:, None]
         # A mean of more items is known better; leaving one class out at a time chooses the penalty.
         self._ridge = RidgeCV(alphas=_RIDGES).fit(codes_SA, means_SD, sample_weight=np.sqrt(counts_S))
+        self.means_ = np.asarray(means_SD, np.float32)
 
     def _scores(self, queries_QD: Doubles) -> Doubles:
-        return np.asarray(-distances(queries_QD, self.exemplars(self.codes_), self.distance), np.float64)
+        row = {label: row for row, label in enumerate(self.seen_classes_.tolist())}
+        rows_C = np.array([row.get(label, -1) for label in self.classes_.tolist()])
+        exemplars_CD = np.where(rows_C[:, None] < 0, self.exemplars(self.codes_), self.means_[rows_C])
+        return np.asarray(-distances(queries_QD, exemplars_CD, self.distance), np.float64)
 
 
 class PredictedExemplars(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
