@@ -27,8 +27,8 @@ def named_encoders() -> dict[str, str]:
         "speech": "spoken words: Google's speech embedding (Apache-2.0; its package says CC BY-NC-SA 4.0); made once, needs "
         "lowshot[speech] and the models it names",
         "text": "English sentences: MiniLM trained on a billion pairs (Apache-2.0); made once, needs lowshot[text]",
-        "voices": "who speaks: Resemblyzer's voice encoder (Apache-2.0); made once, needs lowshot[voices] and the weights it "
-        "names",
+        "voices": "who speaks: Resemblyzer's voice encoder (Apache-2.0); made once, needs lowshot[voices] and the "
+        "weights it names",
     }
 
 

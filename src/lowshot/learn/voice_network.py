@@ -1,7 +1,7 @@
 """Who speaks: a network over mel spectrograms, with what draws them and weighs what is heard.
 
-Source: Wan, Wang, Papir & Lopez Moreno, Generalized end-to-end loss for speaker verification, ICASSP 2018 (arXiv 1710.10467),
-as Resemblyzer trained it.
+Source: Wan, Wang, Papir & Lopez Moreno, Generalized end-to-end loss for speaker verification, ICASSP 2018
+(arXiv 1710.10467), as Resemblyzer trained it.
 
 Shape suffixes: N sounds, S samples of a sound, W samples of a window, F frequencies, B bands, T moments, P parts.
 """
@@ -38,8 +38,9 @@ class VoiceNetwork(nn.Module):
         self.lstm = nn.LSTM(_BANDS, _HIDDEN, _LAYERS, batch_first=True)
         self.linear = nn.Linear(_HIDDEN, _HIDDEN)
         hann_W = torch.hann_window(_WINDOW, dtype=torch.float64)
-        angle_FW = 2 * math.pi / _WINDOW * torch.arange(_WINDOW // 2 + 1)[:, None] * torch.arange(_WINDOW)
-        waves_FW = torch.cat([angle_FW.cos(), angle_FW.sin()]).double() * hann_W
+        frequencies_F = torch.arange(_WINDOW // 2 + 1, dtype=torch.float64)
+        angle_FW = 2 * math.pi / _WINDOW * frequencies_F[:, None] * torch.arange(_WINDOW)
+        waves_FW = torch.cat([angle_FW.cos(), angle_FW.sin()]) * hann_W
         self.register_buffer("waves", waves_FW[:, None].float(), persistent=False)
         self.register_buffer("bands", torch.from_numpy(mel_bands()).float(), persistent=False)
 
@@ -53,7 +54,7 @@ class VoiceNetwork(nn.Module):
         return functional.normalize((weights_NP[:, :, None] * each_NPD).sum(dim=1), dim=1)
 
     def heard(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """The mel spectrogram (N, T, B), of a quiet voice as if it were louder, and whether a moment is heard (N, T), 0 or 1.
+        """The mel spectrogram (N, T, B), of a quiet voice as if it were louder, and which moments are heard (N, T), 0 or 1.
 
         It is a spectrogram of power, not of decibels, so how loud a voice is does matter to the network.
         """
