@@ -19,7 +19,7 @@ from lowshot.data.examples import Examples
 from lowshot.data.locate import cache_folder
 from lowshot.errors import LowshotError
 
-_VERSION = 2  # of the packing itself: raise it when decoding or resizing changes
+_VERSION = 3  # of the packing itself: raise it when decoding or resizing changes
 
 
 def packed(key: str, build: Callable[[], Examples]) -> Examples:
