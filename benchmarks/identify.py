@@ -1,6 +1,6 @@
 """Time one item takes from its file's bytes to the answer, in process, beside the encoder's network alone.
 
-    python benchmarks/identify.py [characters|photos|speech|FILE] [--data glyphs]
+    python benchmarks/identify.py [characters|photos|speech|voices|FILE] [--data glyphs]
 
 One example each of 20 classes is enrolled; other items are queries, one a call, as PNG (gray), JPEG (color) or WAV bytes.
 Prints one JSON object, times in milliseconds. ``network`` is the encoder on items already decoded and resized; each

@@ -1,4 +1,4 @@
-"""Classes known by description alone: semantic output codes, direct attribute prediction and ESZSL, side by side.
+"""Classes known by description alone: semantic output codes, direct attribute prediction, ESZSL and exemplars.
 
     python benchmarks/zero_shot.py [letters] [animals] [clothes]
 
@@ -31,7 +31,7 @@ from lowshot.data.word_vectors import WordVectors, load_vectors
 from lowshot.evaluate import leave_two_out, zero_shot
 from lowshot.evaluate.report import Report
 from lowshot.evaluate.results import Budget, Result, write_results
-from lowshot.recognize import ESZSL, DirectAttributePrediction, SemanticCodes, ZeroShot
+from lowshot.recognize import ESZSL, DirectAttributePrediction, Exemplars, SemanticCodes, ZeroShot
 from lowshot.recognize.distances import unit
 
 SECTION = "Zero-shot: classes known by description"
@@ -40,6 +40,7 @@ PENALTIES = (0.1, 1.0, 10.0, 100.0)
 GRID: dict[str, list[ZeroShot]] = {
     "semantic output codes": [SemanticCodes(p, d) for p in PENALTIES for d in ("euclidean", "cosine")],
     "direct attribute prediction": [DirectAttributePrediction(p) for p in PENALTIES],
+    "predicted exemplars": [Exemplars(d) for d in ("euclidean", "cosine")],
     "ESZSL": [ESZSL(gamma, lam) for gamma in PENALTIES for lam in PENALTIES],
 }
 
@@ -94,7 +95,11 @@ def clothes() -> None:
     words = {"longsleeve": "sleeve", "outwear": "outerwear", "t-shirt": "t-shirt"}  # GloVe writes them so
     codes = unit(named(load_vectors().without_common(1), [words.get(name, name) for name in few.classes]))
     world = encoder.embed(few.items), few.labels, codes.astype(np.float64)
-    for name, known in (("semantic output codes", SemanticCodes(distance="cosine")), ("ESZSL", ESZSL())):
+    for name, known in (
+        ("semantic output codes", SemanticCodes(distance="cosine")),
+        ("ESZSL", ESZSL()),
+        ("predicted exemplars", Exemplars("cosine")),
+    ):
         two = leave_two_out(known, *world)
         title = f"clothes by the vectors of their names, {name}, leave two out, chance 50 %"
         facts = {"data": "clothing:train", "part": "clothes", "note": f"`{known}`, 60 photographs a kind"}

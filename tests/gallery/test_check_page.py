@@ -100,6 +100,7 @@ def test_texts_are_read_there_and_nothing_in_them_runs() -> None:
     assert tags.tags.count("blockquote") == 2 + 4 + 2 and not {"script", "img", "audio"} & set(tags.tags)
     assert (
         "The same text twice" in text
+        and "reads like" in text
         and "the text poor" in text
         and "…</blockquote>" in text
         and "very far" not in text
@@ -113,6 +114,7 @@ def test_sounds_are_played_there_as_the_encoder_hears_them() -> None:
     tags = _Tags()
     tags.feed(text)
     assert tags.tags.count("audio") == 2 + 4 + 2 and "The same sound twice" in text and "picture" not in text
+    assert "sounds like b" in text and "looks like" not in text
     assert all(each.startswith("data:audio/wav;base64,") for each in tags.fetched)
     assert {len(base64.b64decode(each.partition(",")[2])) for each in tags.fetched} == {44 + 2 * 8000}
     assert "no sound kept" in shown(found(), lambda id: b"damaged", SoundForm())

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import OneHotEncoder
 
-from lowshot.errors import DataError, ShapeError
-from lowshot.recognize.exemplars import PredictedExemplars
+from lowshot.errors import ConfigError, DataError, ShapeError
+from lowshot.recognize.exemplars import Exemplars, PredictedExemplars
 
 COLORS, SIZES = ("red", "green", "blue", "gray"), ("s", "m", "l")
 
@@ -42,6 +42,25 @@ def test_it_is_ridge_regression_of_class_means() -> None:
     oracle = RidgeCV(alphas=10.0 ** np.arange(-3, 4)).fit(codes, features, sample_weight=np.full(12, 2**0.5))
     assert_allclose(model.predict(said), oracle.predict(codes), atol=1e-5)
     assert model.values_.shape == (7,) and model.n_features_in_ == 6
+
+
+def test_the_nearest_exemplar_answers_for_described_classes() -> None:
+    features, said = _grid()
+    codes = OneHotEncoder(sparse_output=False).fit_transform([[*each.values()] for each in said])
+    seen, new = np.arange(12) % 4 > 0, np.flatnonzero(np.arange(12) % 4 == 0)
+    known = Exemplars().fit(features[seen], np.flatnonzero(seen), codes[seen]).describe(new, codes[new])
+    oracle = RidgeCV(alphas=10.0 ** np.arange(-3, 4)).fit(codes[seen], features[seen])
+    assert_allclose(known.exemplars(codes), oracle.predict(codes), atol=1e-5)
+    far = ((features[:, None] - oracle.predict(codes[new])[None]) ** 2).sum(axis=2)
+    assert_allclose(known.scores(features), -far, atol=1e-4)
+    assert known.predict(features[new]).tolist() == new.tolist()
+    together = known.describe([*new, 1, 7], codes[[*new, 1, 7]])
+    own = ((features[:, None] - features[[1, 7]]) ** 2).sum(axis=2)
+    assert_allclose(together.scores(features)[:, np.isin(together.classes_, [1, 7])], -own, atol=1e-4)
+    with pytest.raises(DataError, match="one class cannot tell"):
+        Exemplars().fit(features[:1], [0], codes[:1])
+    with pytest.raises(ConfigError, match="no distance"):
+        Exemplars("far").fit(features, range(12), codes)  # type: ignore[arg-type]
 
 
 def test_what_is_left_open_or_was_never_seen_says_nothing() -> None:

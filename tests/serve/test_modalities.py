@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from asking import drawing, files, problem
+from PIL import Image
 from starlette.testclient import TestClient
 
 from lowshot import Client, Gallery
-from lowshot.data import SoundForm
 from lowshot.data.sounds import wav
-from lowshot.encoder import Card, add_card
 
 WORDS = "please cancel my order where is parcel"
 RATE = 4000
@@ -31,22 +30,9 @@ def texts(served: Callable[..., Any], tmp_path: Path, tiny_text_model: Callable[
 
 
 @pytest.fixture
-def sounds(served: Callable[..., Any], tmp_path: Path) -> Iterator[TestClient]:
-    """A service of sounds, whose features are fixed random mixtures of the samples."""
-    onnx = pytest.importorskip("onnx")
-    mixture = np.random.default_rng(0).normal(size=(400, 16)).astype(np.float32)
-    info, kind = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
-    graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("MatMul", ["samples", "mixture"], ["features"])],
-        "mixture",
-        [info("samples", kind, ["n", 400])],
-        [info("features", kind, ["n", 16])],
-        [onnx.numpy_helper.from_array(mixture, "mixture")],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-    form = SoundForm(rate=RATE, seconds=0.1)
-    card = Card(name="mixture", modality="sound", form=form, mean=(0,), std=(32768,), features=16, distance="cosine")
-    (tmp_path / "sounds.onnx").write_bytes(add_card(model.SerializeToString(), card))
+def sounds(served: Callable[..., Any], tmp_path: Path, tiny_sound_model: Callable[..., bytes]) -> Iterator[TestClient]:
+    """A service of sounds."""
+    (tmp_path / "sounds.onnx").write_bytes(tiny_sound_model(RATE))
     with served(gallery=str(tmp_path / "sounds.gallery"), encoder=str(tmp_path / "sounds.onnx")) as client:
         yield client
 
@@ -148,3 +134,26 @@ def test_the_client_sends_them(texts: TestClient, tmp_path: Path) -> None:
             asked = ["cancel order", "where is parcel"]
             assert client.identify(asked) == gallery.identify(asked)
         client._http = http
+
+
+def test_what_a_description_says_is_its_file(served: Callable[..., Any], tmp_path: Path, model: Path) -> None:
+    with Gallery.open(tmp_path / "my.gallery", model, create=True, images=False) as gallery:
+        gallery.enroll([drawing(0), drawing(1)], ["a", "b"], attributes=[{"ink": "much"}, {"ink": "little"}])
+        gallery.describe({"c": {"ink": "much"}})
+        assert gallery.original(3) == b"ink=much"
+    with served() as client:
+        for path in ("file", "file?size=32"):
+            shown = client.get(f"/v1/examples/3/{path}")
+            assert (shown.text, shown.headers["content-type"]) == ("ink=much", "text/plain; charset=utf-8")
+            assert shown.headers["lowshot-described"] == "1"
+        problem(client.get("/v1/examples/3/image"), 404, "not-found")
+        problem(client.get("/v1/examples/1/file"), 404, "not-found")
+
+
+def test_small_pictures_of_files(client: TestClient) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((40, 60), np.uint8)).save(file, "PNG")
+    enroll(client, "a", encoded(file.getvalue()))
+    small, whole = client.get("/v1/examples/1/file?size=30"), client.get("/v1/examples/1/file")
+    assert Image.open(io.BytesIO(small.content)).size == (30, 20)
+    assert whole.content == file.getvalue() and "lowshot-described" not in whole.headers

@@ -19,6 +19,7 @@ from lowshot.errors import ConfigError
 from lowshot.text import printable
 
 if TYPE_CHECKING:
+    from lowshot.data.forms import Modality
     from lowshot.gallery.check import Check
 
 
@@ -46,13 +47,13 @@ def check(
     from lowshot.recognize.gate import check_recall
 
     if page is not None:
-        if page.suffix.lower() not in (".html", ".htm"):  # or a slip would write over a gallery or a picture
+        if page.suffix.lower() not in (".html", ".htm"):  # or a slip would write over a gallery or an item
             raise ConfigError(f"--html {page}: name it {page.stem}.html")
         check_writable(page, "--html")
     check_recall(gate_recall)
     with Gallery.open(gallery, encoder) as opened:
         found = checked(opened, gate_recall=gate_recall, seed=seed, most=most)
-        names = {each.id: each.name for each in opened.examples()}
+        names = {each.id: f"described: {each.described}" if each.described else each.name for each in opened.examples()}
         if page is not None:
             from lowshot.gallery.check_page import check_page
 
@@ -69,13 +70,14 @@ def check(
     if as_json:
         print(json.dumps(found.as_dict()))
         return
-    noun = NOUNS[opened.card.modality]
-    _print(found, names, noun)
+    _print(found, names, opened.card.modality)
     if page is not None:
-        print(f"\nThe {noun}s, side by side: {printable(page)}")
+        print(f"\nThe {NOUNS[opened.card.modality]}s, side by side: {printable(page)}")
 
 
-def _print(found: Check, names: dict[int, str], noun: str) -> None:
+def _print(found: Check, names: dict[int, str], modality: Modality) -> None:
+    from lowshot.data.forms import NOUNS, SEEM
+
     print(f"{found.examples} examples of {found.classes} classes, compared by {found.recognizer}")
     for note in found.notes:
         print(f"note: {note}")
@@ -98,11 +100,11 @@ def _print(found: Check, names: dict[int, str], noun: str) -> None:
         print(f"\nunknown classes: {rates} ({found.unknowns.how})")
     _section(
         f"probably mislabeled: {found.mislabeled_in_all if found.asked else 'cannot be said'}",
-        ("example", "class", "looks like", "nearest there", "clearness"),
+        ("example", "class", f"{SEEM[modality]}s like", "nearest there", "clearness"),
         [(shown(each.id), each.label, each.rival, shown(each.like), f"{each.excess:.1f}") for each in found.mislabeled],
     )
     _section(
-        f"the same {noun} twice: {found.duplicates_in_all}",
+        f"the same {NOUNS[modality]} twice: {found.duplicates_in_all}",
         ("examples", "classes", "what"),
         [
             (

@@ -155,8 +155,8 @@ def evaluate(
     method: Annotated[
         str | None,
         typer.Option(
-            help="zero-shot, leave-two-out: semantic-codes, dap or eszsl; words: additive, nonce2vec, a-la-carte, "
-            "lampinen-mcclelland or whole-sentence.  [default: the first]"
+            help="zero-shot, leave-two-out: semantic-codes, dap, eszsl or exemplars; words: additive, nonce2vec, "
+            "a-la-carte, lampinen-mcclelland or whole-sentence.  [default: the first]"
         ),
     ] = None,
     vectors: Annotated[
@@ -168,13 +168,17 @@ def evaluate(
         int | None, typer.Option(min=1, help="zero-shot: how often they are drawn.  [default: 20]")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of what is drawn; not for lake.  [default: 0]")] = None,
+    named: Annotated[
+        bool,
+        typer.Option("--named", help="nway, texts: enroll every class by its name, too; --shots 0: by that alone."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure an encoder on classes it has not seen."""
     from lowshot import evaluate as room
     from lowshot.data import load
 
-    numbers = None if shots is None else _numbers(shots, several=protocol is Protocol.open)
+    numbers = None if shots is None else _numbers(shots, several=protocol is Protocol.open, least=0 if named else 1)
     given: dict[str, Any] = {
         "ways": ways,
         "shots": numbers,
@@ -185,7 +189,7 @@ def evaluate(
         "pairs": pairs,
     }
     given |= {"unlabeled": unlabeled, "distractors": distractors, "recognizer": recognizer}
-    given |= {"method": method, "vectors": vectors, "unseen": unseen, "splits": splits}
+    given |= {"named": named or None, "method": method, "vectors": vectors, "unseen": unseen, "splits": splits}
     given |= {
         "seed": seed,
         "presentations": presentations,
@@ -245,7 +249,7 @@ def _model(name: str) -> tuple[Any, Form]:
 
 
 _OPTIONS = {
-    Protocol.nway: {"ways", "shots", "queries", "episodes", "within", "apart", "recognizer", "seed"},
+    Protocol.nway: {"ways", "shots", "queries", "episodes", "within", "apart", "recognizer", "named", "seed"},
     Protocol.lake: set(),
     Protocol.verify: {"pairs", "apart", "seed"},
     Protocol.sequence: {"ways", "presentations", "sequences", "seed"},
@@ -256,11 +260,11 @@ _OPTIONS = {
 }
 
 
-def _numbers(shots: str, several: bool) -> int | tuple[int, ...]:
+def _numbers(shots: str, several: bool, least: int = 1) -> int | tuple[int, ...]:
     """The numbers of shots asked for: one, or where there may be several, all of them."""
     numbers = shots.split(",")
-    if not all(number.isdecimal() and int(number) for number in numbers) or (len(numbers) > 1 and not several):
-        most = "numbers from 1 on, as 1,2,5" if several else "one number from 1 on"
+    if not all(number.isdecimal() and int(number) >= least for number in numbers) or (len(numbers) > 1 and not several):
+        most = f"numbers from {least} on, as 1,2,5" if several else f"one number from {least} on"
         raise ConfigError(f"--shots {shots}: give {most}")
     return tuple(map(int, numbers)) if several else int(shots)
 

@@ -33,7 +33,7 @@ def copy(source: SourceArgument, target: TargetArgument, as_json: JsonOption = F
 def export(
     source: SourceArgument,
     file: FileArgument,
-    no_images: Annotated[bool, typer.Option("--no-images", help="Leave the pictures out: features only.")] = False,
+    no_images: Annotated[bool, typer.Option("--no-images", help="Leave the items out: features only.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a gallery into a Parquet file, for other tools and for `import`."""
@@ -66,7 +66,7 @@ def migrate(
     encoder: Annotated[str, typer.Option(help="The new encoder: name or file.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Make a gallery of the same examples for another encoder, from the pictures kept. Once stopped, it goes on."""
+    """Make a gallery of the same examples for another encoder, from the items kept. Once stopped, it goes on."""
     from lowshot.gallery import moving
 
     with progress("migrating") as report:

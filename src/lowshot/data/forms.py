@@ -20,7 +20,9 @@ Form = ImageForm | SoundForm | TextForm
 Item = Picture  # or a sound or a text, as it comes: a file, its bytes, or what was decoded of it. A picture can be all that
 Packed = NDArray[Any]  # uint8 (n, height, width, channels), int16 (n, samples) or strings (n,)
 
-NOUNS: Mapping[Modality, str] = {"image": "picture", "sound": "sound", "text": "text"}  # what to call one, to users
+# What users read: what an item is called, and what is said of one that is like another: it looks like it, they look alike.
+NOUNS: Mapping[Modality, str] = {"image": "picture", "sound": "sound", "text": "text"}
+SEEM: Mapping[Modality, str] = {"image": "look", "sound": "sound", "text": "read"}
 
 _KINDS = {"image": np.uint8, "sound": np.int16, "text": np.str_}
 

@@ -7,7 +7,6 @@ recorded themselves at home.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,13 @@ from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
 from lowshot.data.locate import find_given
 from lowshot.data.pack import packed, stamp
-from lowshot.data.sounds import SoundForm
+from lowshot.data.sounds import SoundForm, read_sounds
 from lowshot.errors import DataError
 
-VARIANTS = {"": "300 recordings of thirty spoken words, ten of each, all ten by others; a second at 16 kHz"}
+VARIANTS = {
+    "": "300 recordings of thirty spoken words, ten of each, all ten by others; a second at 16 kHz",
+    "speakers": "the same recordings; classes are the 41 speakers, who said 1 to 21 words, none twice",
+}
 
 FILE = "speech_commands/speech_commands_sample.zip"
 _MAKE = "pack recordings of version 0.01 (CC BY 4.0) in one folder a word as that zip"
@@ -27,21 +29,24 @@ _NAME = re.compile(r"([0-9a-f]+)_nohash_\d+\.wav")  # the speaker
 
 
 def load(variant: str, form: SoundForm | None = None) -> Examples:
-    """The recordings; classes are the words (``bed``, ``bird``, …).
+    """The recordings; classes are the words (``bed``, ``bird``, …) or, of ``speakers``, who says them.
 
-    ``word`` and ``speaker``, eight hexadecimal digits, are attributes. Raises DataNotFound where the file is not there,
-    since it is not downloaded.
+    ``word`` and ``speaker``, eight hexadecimal digits, are attributes of both. Raises DataNotFound where the file is not
+    there, since it is not downloaded.
     """
     form = form or SoundForm()
     path = find_given(FILE, _MAKE)
-    return packed(f"speech_commands {stamp(path)} {form.model_dump_json()}", lambda: _decode(path, form))
+    return packed(
+        f"speech_commands:{variant} {stamp(path)} {form.model_dump_json()}", lambda: _decode(path, variant, form)
+    )
 
 
-def _decode(path: Path, form: SoundForm) -> Examples:
+def _decode(path: Path, variant: str, form: SoundForm) -> Examples:
     files = FileSet.open(path)
     speakers = [match[1] for name in files.names if (match := _NAME.fullmatch(Path(name).name))]
     if len(speakers) != len(files):
         raise DataError(f"{path} holds {len(files) - len(speakers)} sounds that are not of Speech Commands: {_MAKE}")
     names = tuple(name.removeprefix(f"{path}/") for name in files.names)
     attributes = {"word": np.array(files.labels), "speaker": np.array(speakers)}
-    return replace(files.examples(form), names=names, attributes=attributes)
+    labels = attributes["speaker" if variant == "speakers" else "word"]
+    return Examples.labeled(read_sounds(files.items, form, files.names), labels, names, attributes)

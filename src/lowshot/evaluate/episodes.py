@@ -17,7 +17,7 @@ from lowshot.errors import ConfigError, EncoderError, ShapeError
 from lowshot.evaluate.statistics import auroc, expected_right, fpr95
 from lowshot.recognize.choice import recognizer_named
 from lowshot.recognize.compare import Compare
-from lowshot.recognize.distances import Distance, unit
+from lowshot.recognize.distances import Distance, check_distance, unit
 from lowshot.recognize.recognizer import Recognizer
 
 if TYPE_CHECKING:
@@ -62,10 +62,9 @@ def score_episodes(
         [1.0, 1.0, 1.0]
     """
     features = checked(features_ND)
+    check_distance(distance)
     if distance == "cosine":
         features = unit(features)
-    elif distance not in ("euclidean", "l1"):
-        raise ConfigError(f"no distance {distance!r}: choose euclidean, cosine or l1")
     if compare not in ("prototype", "neighbor"):
         raise ConfigError(f"queries cannot be compared with each class's {compare!r}: choose prototype or neighbor")
     count, ways = episodes.query.shape[:2]

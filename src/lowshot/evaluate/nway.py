@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowshot.data import Episodes, EpisodeSampler, Examples
+from lowshot.data.texts import readable
 from lowshot.errors import ConfigError, ShapeError
 from lowshot.evaluate.episodes import (
     Answering,
@@ -44,6 +45,7 @@ class NWayResult(Report):
         auroc, fpr95: of telling queries of unknown classes by their distance to the nearest class, means over episodes:
             the area under the ROC curve, and the share accepted when 95 % of the known are. None where there are too
             few classes for unknown ones.
+        named: whether each class was enrolled by its name, too.
     """
 
     accuracy: float
@@ -55,9 +57,12 @@ class NWayResult(Report):
     seed: int
     auroc: float | None
     fpr95: float | None
+    named: bool = False
 
     def __str__(self) -> str:
-        known = f"{self.ways}-way {self.shots}-shot: {percent(self.accuracy, self.ci95)} over {self.episodes} episodes"
+        named = (" and by name" if self.shots else " by name") if self.named else ""
+        accuracy = percent(self.accuracy, self.ci95)
+        known = f"{self.ways}-way {self.shots}-shot{named}: {accuracy} over {self.episodes} episodes"
         if self.auroc is None or self.fpr95 is None:
             return f"{known} ({self.seconds:.1f} s)"
         return f"{known}; unknown: AUROC {self.auroc:.4f}, FPR at 95 % TPR {percent(self.fpr95)} ({self.seconds:.1f} s)"
@@ -67,6 +72,7 @@ def nway(
     features_ND: NDArray[Any],
     labels: NDArray[np.integer],
     *,
+    named_CD: NDArray[Any] | None = None,
     distance: Distance,
     compare: Compare,
     negative: int = 0,
@@ -85,6 +91,8 @@ def nway(
     Args:
         features_ND: one row an item, embedded once.
         labels: class of each item, (N,), each in ``0 .. classes - 1``.
+        named_CD: a feature for each class, of its name for instance, that is one more example of it in every episode. There
+            may be 0 shots then, and the questions are those of 1 shot.
         distance, compare, negative: as the encoder's card says, see :class:`~lowshot.encoder.Card`.
         ways, shots, queries: classes an episode; support and query items a class.
         episodes, seed: how many, and what draws them: the same seed asks the same questions on every machine.
@@ -114,12 +122,23 @@ def nway(
     if len(features_ND) != len(labels):
         raise ShapeError(f"{len(features_ND)} features but {len(labels)} labels: give one for each item")
     sampler = EpisodeSampler(labels, within=within, apart=apart, class_names=class_names)
-    drawn = _draw(sampler, ways, shots, queries, episodes, seed)
+    if named_CD is None:
+        drawn = _draw(sampler, ways, shots, queries, episodes, seed)
+    else:
+        drawn = _with_names(_draw(sampler, ways, max(shots, 1), queries, episodes, seed), labels, shots)
+        features_ND = np.concatenate([features_ND, named_CD])
     if recognizer is None:
         scores = score_episodes(features_ND, drawn, distance=distance, compare=compare, negative=negative)
     else:
         scores = score_recognizer(recognizer, features_ND, drawn)
-    return _result(scores, drawn, seed, perf_counter() - started)
+    result = _result(scores, drawn, seed, perf_counter() - started)
+    return result if named_CD is None else replace(result, named=True, shots=shots)
+
+
+def _with_names(drawn: Episodes, labels: NDArray[np.integer], shots: int) -> Episodes:
+    """So many shots, and the feature of each class's name as one more: these follow those of the items, class by class."""
+    named_EW1 = len(labels) + labels[drawn.query[..., :1]]
+    return replace(drawn, support=np.concatenate([drawn.support[..., :shots], named_EW1], axis=2))
 
 
 def _draw(sampler: EpisodeSampler, ways: int, shots: int, queries: int, episodes: int, seed: int) -> Episodes:
@@ -159,6 +178,7 @@ def nway_of(
     within: str | None = None,
     apart: str | None = None,
     recognizer: str | None = None,
+    named: bool = False,
 ) -> NWayResult:
     """Evaluate an encoder: each item is embedded once, then only indexed. See :func:`nway`.
 
@@ -168,6 +188,10 @@ def nway_of(
         apart: an attribute, such as ``speaker``: the queries of a class then have other values than its support.
         recognizer: the name of another way to compare, see :func:`~lowshot.recognize.recognizer_named`; None for the one
             on the encoder's card.
+        named: every class is enrolled by its name in words, too, as by one more example; with 0 shots by that alone.
+
+    Raises as :func:`nway` does; ConfigError also where a recognizer or names are asked of a method that answers by itself,
+    or names of an encoder that reads no texts.
 
     Example:
         >>> from lowshot import Encoder
@@ -180,18 +204,22 @@ def nway_of(
     groups = None if within is None else examples.of_classes(within)
     held = None if apart is None else examples.values(apart)
     if isinstance(model, Answering):
-        if recognizer is not None:
-            raise ConfigError("this method answers by itself: leave the recognizer out")
+        if recognizer is not None or named:
+            raise ConfigError("this method answers by itself: leave the recognizer and the names out")
         sampler = EpisodeSampler(examples.labels, within=groups, apart=held, class_names=examples.classes)
         drawn = _draw(sampler, ways, shots, queries, episodes, seed)
         scores = score_answers(model, examples.items, drawn)
         return _result(scores, drawn, seed, perf_counter() - started)
+    if named and model.card.modality != "text":
+        raise ConfigError(f"names are words, and {model.card.name} is no encoder of texts: leave the names out")
     features = model.embed(examples.items)
+    names = model.embed(model.read([readable(name) for name in examples.classes])) if named else None
     embedded = perf_counter()
     card = model.card
     result = nway(
         features,
         examples.labels,
+        named_CD=names,
         distance=card.distance,
         compare=card.compare,
         negative=card.negative,

@@ -27,7 +27,8 @@ from lowshot.data.forms import Form, Packed, blank, read_items
 from lowshot.data.raw import file_bytes
 from lowshot.encoder import Encoder
 from lowshot.errors import BadFiles, DataError, GalleryError
-from lowshot.gallery.gallery import finite, storable
+from lowshot.gallery.enrollable import storable
+from lowshot.gallery.gallery import finite
 from lowshot.gallery.originals import Keeping
 from lowshot.gallery.store import Row, Store
 

@@ -103,7 +103,7 @@ class Checked(Protocol):
         """What gates would be worth, by attribute."""
 
     def original(self, id: int) -> bytes:
-        """The picture file of an example. Raises GalleryError where none is kept."""
+        """The file of an example. Raises GalleryError where none is kept."""
 
 
 def check(
@@ -161,7 +161,7 @@ def check_held(
         card: of their encoder: how features are compared.
         background: features and classes of background items, see ``Encoder.background``; without them less can be said of
             a gallery of one example a class.
-        original: gives the picture file of an example; without it duplicates are told by features alone.
+        original: gives the file of an example; without it duplicates are told by features alone.
         recognizer, seed, most: as in :func:`check`.
     """
     if seed < 0 or most < 0:

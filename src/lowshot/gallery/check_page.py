@@ -10,7 +10,7 @@ from textwrap import shorten
 from PIL import Image
 
 from lowshot.data import Form, ImageForm, SoundForm, TextForm, read_items
-from lowshot.data.forms import NOUNS
+from lowshot.data.forms import NOUNS, SEEM
 from lowshot.data.sounds import wav
 from lowshot.errors import LowshotError
 from lowshot.gallery.check import Check
@@ -80,7 +80,8 @@ def check_page(
         names: of examples, where they have one.
         command: what made the page, for its last line.
     """
-    show, noun = _Show(form, original, names), NOUNS[form.modality]
+    show, noun, seem = _Show(form, original, names), NOUNS[form.modality], SEEM[form.modality]
+    doubt = _MISLABELED.format(noun=noun, seem=seem)
     wrong = [_mislabeled(each, show) for each in check.mislabeled[:_SHOWN]]
     twice = [_twice(each, show) for each in check.duplicates[:_SHOWN]]
     mixed = [_confused(each, show) for each in check.confused[:_SHOWN]]
@@ -88,27 +89,27 @@ def check_page(
     body = f"""<h1>{breakable(place)}</h1>
 <p>{held}, compared by “{check.recognizer}” as the encoder “{breakable(encoder)}” sees them.
 All figures come from the enrolled examples alone.</p>
-<div class="scores">{_scores(check, noun)}</div>
+<div class="scores">{_scores(check, noun, seem)}</div>
 {_notes(check.notes)}
 {_accuracy(check.accuracy)}
-{_section("Probably mislabeled", _MISLABELED.format(noun), check.mislabeled_in_all, wrong) if check.asked else ""}
+{_section("Probably mislabeled", doubt, check.mislabeled_in_all, wrong) if check.asked else ""}
 {_section(f"The same {noun} twice", _TWICE, check.duplicates_in_all, twice)}
-{_section("Confused classes", _CONFUSED, check.confused_in_all, mixed)}
+{_section("Confused classes", _CONFUSED.format(seem=seem), check.confused_in_all, mixed)}
 {_gains(check)}
 {_gates(check)}"""
     return page(f"Health of {place}", body, f"<code>{escaped(command)}</code>, seed {check.seed}.", _STYLE)
 
 
 _MISLABELED = (
-    "First, an example; then the nearest one of the class it looks like. It is as clearly one of those as others are "
-    "clearly of their own. Look at both: the label may be wrong, the {} poor, or the classes alike."
+    "First, an example; then the nearest one of the class it {seem}s like. It is as clearly one of those as others are "
+    "clearly of their own. Compare both: the label may be wrong, the {noun} poor, or the classes alike."
 )
 _TWICE = (
     "Their files are equal, or their features as good as equal. Under two labels, one of them is wrong. Within a class a "
     "copy adds nothing, and makes the accuracies above look better than they are."
 )
 _CONFUSED = (
-    "First, an example that was held out and taken for the class of the second, or the only example of a class that looks "
+    "First, an example that was held out and taken for the class of the second, or the only example of a class that {seem}s "
     "like that one; then the nearest one there."
 )
 
@@ -148,7 +149,7 @@ class _Show:
         return "items" if self.form.modality == "image" else "items wide"
 
 
-def _scores(check: Check, noun: str) -> str:
+def _scores(check: Check, noun: str, seem: str) -> str:
     now = as_enrolled(check.accuracy)
     accuracy = (
         _score(f"{now.accuracy:.0%}", f"of answers expected right: {now.low:.0%} to {now.high:.0%}, {now.how}")
@@ -171,7 +172,7 @@ def _scores(check: Check, noun: str) -> str:
     )
     across = sum(each.across for each in check.duplicates)
     twice = f"{noun}s enrolled more than once, {across} of those listed under two labels"
-    mixed = "pairs of classes confused" if check.asked else "pairs of classes that look alike"
+    mixed = "pairs of classes confused" if check.asked else f"pairs of classes that {seem} alike"
     return accuracy + unknowns + wrong + _number(check.duplicates_in_all, twice) + _number(check.confused_in_all, mixed)
 
 
@@ -239,7 +240,7 @@ def _mislabeled(each: Mislabeled, show: _Show) -> str:
         "bad",
         show.layout,
         [show.figure(each.id, each.label), show.figure(each.like, each.rival)],
-        f"{breakable(each.label)} looks like {breakable(each.rival)}",
+        f"{breakable(each.label)} {SEEM[show.form.modality]}s like {breakable(each.rival)}",
         detail + either,
     )
 

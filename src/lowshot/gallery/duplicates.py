@@ -1,4 +1,4 @@
-"""Examples that are the same picture twice, or nearly.
+"""Examples that are the same item twice, or nearly.
 
 Shape suffixes: N examples, U different features, D features, P pairs, B planes.
 """
@@ -26,12 +26,12 @@ _ROUNDS = 8  # of planes
 _BESIDE = 4  # examples between the same planes, on average
 _COMPARED = 16  # of these, the next ones that an example is compared with
 _AT_ONCE = 1 << 14  # pairs compared at once
-_SHOWN = 100  # examples of a group whose pictures are read
+_SHOWN = 100  # examples of a group whose files are read
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Examples that are, by all signs, one picture.
+    """Examples that are, by all signs, one item.
 
     Attributes:
         ids: of the examples, ascending.
@@ -60,7 +60,7 @@ def duplicates(
     background: tuple[Features, Ints] | None,
     original: Callable[[int], bytes] | None,
 ) -> tuple[Duplicates, ...]:
-    """Groups of examples that are one picture; those across classes first, then the nearest first.
+    """Groups of examples that are one item; those across classes first, then the nearest first.
 
     Two examples are nearly the same where their features are less than a quarter as far apart as two examples of a class
     usually are (the median). Copies that were compressed again or enlarged are that close; drawings of one character hardly
@@ -70,7 +70,7 @@ def duplicates(
     Args:
         ids, labels, codes_N, features_ND: of the examples.
         background: features and classes of background items.
-        original: gives the picture file of an example, or raises GalleryError where it is not kept.
+        original: gives the file of an example, or raises GalleryError where it is not kept.
     """
     usual = _usual(features_ND, codes_N) or (_usual(*background) if background is not None else None) or 0.0
     pairs_P2, far_P = near_pairs(features_ND, _NEAR * usual)

@@ -96,10 +96,10 @@ class Gain:
 
 @dataclass(frozen=True)
 class Unknowns:
-    """How well pictures of classes that are not enrolled can be told by their distance to the nearest class.
+    """How well items of classes that are not enrolled can be told by their distance to the nearest class.
 
     Attributes:
-        auroc: how often a picture of an enrolled class is nearer than one of none.
+        auroc: how often an item of an enrolled class is nearer than one of none.
         fpr95: the share of unknown ones taken for known when 95 % of the known are.
         genuine, impostors: distances of either kind this comes from. Genuine: examples to the gallery without them.
             Impostors: examples to the gallery without their class.

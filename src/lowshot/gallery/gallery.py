@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,9 @@ from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
 from lowshot.data.forms import NOUNS, Item, Packed, check_several, name_of, shown_item
 from lowshot.encoder import Card, Encoder, Features, named_encoders
-from lowshot.errors import BadFiles, BadLabels, ConfigError, EncoderError, GalleryError, NotEnrolled, ShapeError
+from lowshot.errors import ConfigError, EncoderError, GalleryError, NotEnrolled
 from lowshot.gallery.descriptions import Description, check_attribute_names, check_descriptions, content, in_words
+from lowshot.gallery.enrollable import check_attributes, check_labels, check_lengths, check_names, several, storable
 from lowshot.gallery.index import Held, Ints, check_top, empty
 from lowshot.gallery.originals import KEEPS, NONE, Keeping, contents, read_once
 from lowshot.gallery.records import DESCRIBED, Answer, Record
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from lowshot.gallery.bulk import Enrolled
     from lowshot.gallery.learned import Learned
     from lowshot.recognize.gate import AttributeGate, GateReport
-
-MAX_LABEL = 200
 
 
 class Gallery:
@@ -206,9 +204,9 @@ class Gallery:
             GalleryError: a name or an attribute that cannot be one, or the gallery's file cannot be written.
         """
         check_several(items, self.card.form)
-        _check_lengths(items, labels=_texts(labels), names=names, attributes=attributes)
-        _check_names(names or [])
-        _check_attributes(attributes or [])
+        check_lengths(items, labels=several(labels), names=names, attributes=attributes)
+        check_names(names or [])
+        check_attributes(attributes or [])
         form = self.card.form
         names = [name_of(item, form) for item in items] if names is None else names
         shown = [name or shown_item(item, i, form) for i, (item, name) in enumerate(zip(items, names, strict=True))]
@@ -362,8 +360,13 @@ class Gallery:
         return self._keeping.items
 
     def original(self, id: int) -> bytes:
-        """The item an example was enrolled from, as the bytes of a file. Raises NotEnrolled where there is none."""
+        """The item an example was enrolled from, as the bytes of a file; of a description, what it says.
+
+        Raises NotEnrolled where there is none.
+        """
         item = self._store.original(id)
+        if item is None and (said := self.example(id).described) is not None:
+            return said.encode()
         if item is None:
             why = "" if self._keeping.items else ": it was made to keep features only (--no-images)"
             raise NotEnrolled(f"{self.place} keeps no item of example {id}{why}")
@@ -441,7 +444,7 @@ class Gallery:
             GalleryError: nothing is enrolled, a label is not, or the gallery cannot be written.
         """
         check_several(items, self.card.form)
-        _check_lengths(items, labels=_texts(labels))
+        check_lengths(items, labels=several(labels))
         if missing := {label for label in labels if label is not None} - self.classes().keys():
             raise GalleryError(
                 f"{self.place} has no class {min(missing)!r}: give None as the label of what is of no enrolled class"
@@ -550,69 +553,7 @@ def _source(encoder: Encoder | str | Path) -> str:
     return str(encoder) if encoder in named_encoders() else str(Path(encoder).expanduser().resolve())
 
 
-def _check_lengths(items: Sequence[Item], **others: Sequence[Any] | None) -> None:
-    for what, values in others.items():
-        if values is not None and len(values) != len(items):
-            raise ShapeError(f"{len(items)} items but {len(values)} {what}: give one for each item")
-
-
-def _texts(labels: Sequence[Any]) -> Sequence[Any]:
-    if isinstance(labels, str):
-        raise GalleryError("give a list of labels, one an item")
-    return labels
-
-
-def check_labels(labels: Sequence[str], shown: Sequence[str]) -> None:
-    """Raises BadLabels, which lists every label that cannot be one, with the first item that has it."""
-    first: dict[str, str] = {}
-    for label, name in zip(labels, shown, strict=True):
-        first.setdefault(label, name)
-    problems = [f"{name}: {flaw}" for label, name in first.items() if (flaw := _flaw(label))]
-    if problems:
-        more = len(problems) - BadFiles.SHOWN
-        rest = f"; and {more} more" if more > 0 else ""
-        raise BadLabels(
-            f"{len(problems)} of {len(first)} labels cannot be used ({'; '.join(problems[: BadFiles.SHOWN])}{rest}): "
-            "correct them"
-        )
-
-
-def _flaw(label: str) -> str | None:
-    """Why this cannot be a label; None where it can."""
-    if not isinstance(label, str) or not label.strip():
-        return f"the label {label!r} is no text"
-    if label != label.strip():
-        return f"the label {label!r} begins or ends with a space"
-    if len(label) > MAX_LABEL:
-        return f"the label {label[:40]!r}… has {len(label)} characters, {MAX_LABEL} are allowed"
-    if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in label):
-        return f"the label {label!r} has control characters"
-    return None
-
-
-def _check_names(names: Sequence[str]) -> None:
-    if isinstance(names, str):
-        raise GalleryError("give a list of names, one an item")
-    for name in names:
-        if not isinstance(name, str):
-            raise GalleryError(f"{name!r} cannot be a name: give text, which may be empty")
-
-
-def _check_attributes(attributes: Sequence[Mapping[str, str]]) -> None:
-    for facts in attributes:
-        if not isinstance(facts, Mapping):
-            raise GalleryError(f"{facts!r} cannot be attributes: give a mapping of text to text, which may be empty")
-        check_attribute_names(facts)
-        if not all(isinstance(text, str) for pair in facts.items() for text in pair):
-            raise GalleryError(f"the attributes {dict(facts)} are not all text: write numbers as text, too")
-
-
 def _one_each(attributes: Mapping[str, NDArray[np.str_]]) -> list[dict[str, str]] | None:
     """Attributes by column become attributes by item."""
     columns = [attributes[key].tolist() for key in attributes]
     return [dict(zip(attributes, row, strict=True)) for row in zip(*columns, strict=True)] or None
-
-
-def storable(name: str) -> str:
-    """File names may hold bytes that are no text."""
-    return name.encode("utf-8", "replace").decode()

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from lowshot.disk import replacing
 from lowshot.encoder import Card
 from lowshot.errors import ConfigError, GalleryError
-from lowshot.gallery.gallery import check_labels
+from lowshot.gallery.enrollable import check_labels
 from lowshot.gallery.store import Row
 
 _PREFIX = "lowshot."

@@ -5,6 +5,7 @@ from lowshot.recognize.choice import Choice, choose, recognizer_named
 from lowshot.recognize.dap import DirectAttributePrediction
 from lowshot.recognize.distances import Distance, distances
 from lowshot.recognize.eszsl import ESZSL
+from lowshot.recognize.exemplars import Exemplars
 from lowshot.recognize.linear_probe import CosineClassifier, LinearProbe
 from lowshot.recognize.mahalanobis import MahalanobisPrototype
 from lowshot.recognize.neighbors import NearestNeighbors
@@ -23,6 +24,7 @@ __all__ = [
     "CosineClassifier",
     "DirectAttributePrediction",
     "Distance",
+    "Exemplars",
     "LinearProbe",
     "MahalanobisPrototype",
     "NearestNeighbors",

@@ -5,7 +5,7 @@ Shape suffixes: Q queries, N references, D features.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ def distances(queries_QD: NDArray[Any], references_ND: NDArray[Any], distance: D
             f"queries {queries.shape} and references {references.shape} cannot be compared: "
             "both must be (items, features), with equally many features"
         )
+    check_distance(distance)
     match distance:
         case "euclidean":
             return squared_euclidean(queries, references)
@@ -52,7 +53,12 @@ def distances(queries_QD: NDArray[Any], references_ND: NDArray[Any], distance: D
             return unit_cosine(unit(queries), unit(references))
         case "l1":
             return _l1(queries, references, negative)
-    raise ConfigError(f"no distance {distance!r}: choose euclidean, cosine or l1")
+
+
+def check_distance(distance: str) -> None:
+    """Raises ConfigError where there is no such distance."""
+    if distance not in get_args(Distance):
+        raise ConfigError(f"no distance {distance!r}: choose one of {', '.join(get_args(Distance))}")
 
 
 def unit(features_ND: Floats) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from lowshot.errors import ConfigError, LowshotError, ShapeError
-from lowshot.recognize.distances import Distance, Floats
+from lowshot.recognize.distances import Distance, Floats, check_distance
 
 Ints = NDArray[np.int64]
 
@@ -158,8 +158,7 @@ class Recognizer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             raise LowshotError(f"{missing.args[0]!r} is none of the {len(rows)} classes") from None
 
     def _check_examples(self, X: Any, y: Any, reset: bool) -> tuple[Floats, NDArray[Any]]:
-        if self.distance not in get_args(Distance):
-            raise ConfigError(f"no distance {self.distance!r}: choose one of {', '.join(get_args(Distance))}")
+        check_distance(self.distance)
         if not self.temperature > 0:
             raise ConfigError(f"temperature must be above 0, not {self.temperature}")
         if y is None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 
-from lowshot.errors import ConfigError
-from lowshot.recognize.distances import Distance, distances
+from lowshot.recognize.distances import Distance, check_distance, distances
 from lowshot.recognize.recognizer import Ints
 from lowshot.recognize.zero_shot import Doubles, ZeroShot, check_positive, ridge
 
@@ -46,8 +43,7 @@ class SemanticCodes(ZeroShot):
     def _check_settings(self) -> None:
         super()._check_settings()
         check_positive(penalty=self.penalty)
-        if self.distance not in get_args(Distance):
-            raise ConfigError(f"no distance {self.distance!r}: choose one of {', '.join(get_args(Distance))}")
+        check_distance(self.distance)
 
     def _learn(self, features_ND: Doubles, labels_N: Ints, codes_SA: Doubles) -> None:
         weights_DA, self.intercept_ = ridge(features_ND, codes_SA[labels_N], self.penalty)

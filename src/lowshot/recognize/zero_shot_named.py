@@ -5,6 +5,7 @@ from __future__ import annotations
 from lowshot.errors import ConfigError
 from lowshot.recognize.dap import DirectAttributePrediction
 from lowshot.recognize.eszsl import ESZSL
+from lowshot.recognize.exemplars import Exemplars
 from lowshot.recognize.semantic_codes import SemanticCodes
 from lowshot.recognize.zero_shot import ZeroShot
 
@@ -12,12 +13,15 @@ _RECOGNIZERS: dict[str, type[ZeroShot]] = {
     "semantic-codes": SemanticCodes,
     "dap": DirectAttributePrediction,
     "eszsl": ESZSL,
+    "exemplars": Exemplars,
 }
 NAMES = tuple(_RECOGNIZERS)
 
 
 def zero_shot_named(name: str) -> ZeroShot:
-    """One that has learned nothing yet: ``semantic-codes``, ``dap`` or ``eszsl``. Raises ConfigError for another name.
+    """One that has learned nothing yet: ``semantic-codes``, ``dap``, ``eszsl`` or ``exemplars``.
+
+    Raises ConfigError for another name.
 
     Example:
         >>> zero_shot_named("eszsl")

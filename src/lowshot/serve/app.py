@@ -24,7 +24,7 @@ from lowshot.serve import docs, schema
 from lowshot.serve.bodies import read_renaming
 from lowshot.serve.edge import PROBLEM, Edge, faults, note, route_of
 from lowshot.serve.metrics import MEDIA_TYPE as METRICS_TYPE
-from lowshot.serve.originals import tag, thumbnail
+from lowshot.serve.originals import Original, tag, thumbnail
 from lowshot.serve.places import Held
 from lowshot.serve.problems import Refused, problem, problem_of
 from lowshot.serve.service import Service
@@ -35,6 +35,7 @@ Given = TypeVar("Given")
 
 Label = Annotated[str, InPath(description="The class; `/` in it as `%2F`.")]
 Id = Annotated[int, InPath(description="The example.")]
+Size = Annotated[int | None, Query(ge=16, le=1024, description="The longer side of a PNG of a picture.")]
 
 routes = APIRouter(default_response_class=Response, responses=schema.PROBLEMS)
 
@@ -150,32 +151,23 @@ async def remove_example(id: Id, request: Request) -> Response:
 async def show_picture(
     id: Id,
     request: Request,
-    size: Annotated[int | None, Query(ge=16, le=1024, description="The longer side of a PNG of it.")] = None,
+    size: Size = None,
 ) -> Response:
     """The picture an example was enrolled from."""
     service = _service(request)
     async with service.admitted():
-        file, kind = await service.read(lambda: service.original(id))
-        if not kind.startswith("image/"):
+        original = await service.read(lambda: service.original(id))
+        if not original.is_picture:
             raise Refused("not-found", f"example {id} is no picture: ask for /v1/examples/{id}/file")
-        headers = _of_original(file, size)
-        if is_known(request, headers["ETag"]):
-            return Response(status_code=304, headers=headers)
-        if size is None:
-            return Response(file, headers=headers, media_type=kind)
-        return Response(await service.decode(lambda: thumbnail(file, size)), headers=headers, media_type="image/png")
+        return await _shown(request, original, size)
 
 
 @routes.get("/v1/examples/{id}/file", tags=["examples"], **schema.FILE)
-async def show_file(id: Id, request: Request) -> Response:
-    """The file an example was enrolled from: a picture, a sound or a text."""
+async def show_file(id: Id, request: Request, size: Size = None) -> Response:
+    """The file an example was enrolled from: a picture, a sound or a text; of a description, what it says."""
     service = _service(request)
     async with service.admitted():
-        file, kind = await service.read(lambda: service.original(id))
-    headers = _of_original(file)
-    if is_known(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(file, headers={**headers, "Content-Type": kind})
+        return await _shown(request, await service.read(lambda: service.original(id)), size)
 
 
 # What is known of the whole gallery.
@@ -272,9 +264,24 @@ def _answer(name: str, answer: Answer) -> dict[str, Any]:
     return {"name": name, "unknown": answer.unknown, **vars(answer)}
 
 
-def _of_original(file: bytes, size: int | None = None) -> dict[str, str]:
-    """Headers. Not to be kept unasked: another gallery, served here tomorrow, has other items under the same ids."""
-    return {"ETag": tag(file, size), "Cache-Control": "private, no-cache", **schema.SANDBOX}
+async def _shown(request: Request, original: Original, size: int | None) -> Response:
+    """An example's file, or a small picture of it.
+
+    Not to be kept unasked: another gallery, served here tomorrow, has other items under the same ids.
+    """
+    headers = {
+        "ETag": tag(original.file, size),
+        "Cache-Control": "private, no-cache",
+        "Content-Type": original.media_type,
+        **({schema.DESCRIBED: "1"} if original.described else {}),
+        **schema.SANDBOX,
+    }
+    if is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    if size is None or not original.is_picture:
+        return Response(original.file, headers=headers)
+    small = await _service(request).decode(lambda: thumbnail(original.file, size))
+    return Response(small, headers={**headers, "Content-Type": "image/png"})
 
 
 def _check_label(label: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from PIL import Image, ImageOps
@@ -40,6 +41,20 @@ SOUNDS: Mapping[bytes, str] = MappingProxyType(
 )
 TEXT = "text/plain; charset=utf-8"
 _STRANGE = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Original:
+    """What an example was enrolled from: a file and its media type, or the words of a description."""
+
+    file: bytes
+    media_type: str
+    described: bool
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether there can be a small one of it."""
+        return self.media_type.startswith("image/")
 
 
 def media_type(file: bytes, modality: Modality) -> str:

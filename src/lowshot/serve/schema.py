@@ -164,6 +164,7 @@ class Status(BaseModel):
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "default": {"description": "What went wrong.", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
 }
+DESCRIBED = "Lowshot-Described"  # the header that tells a description from a text that was enrolled
 # Of enrolled files, opened by themselves: nothing in them may run or load.
 SANDBOX = {"Content-Disposition": "inline", "Content-Security-Policy": "default-src 'none'; sandbox"}
 
@@ -216,7 +217,8 @@ FILE: dict[str, Any] = {
     "responses": {
         200: {
             "content": {kind: {} for kind in ("image/*", "audio/*", "text/plain")},
-            "description": "The picture, the sound or the text.",
+            "description": "The picture, the sound, the text, or what a description says.",
+            "headers": {DESCRIBED: {"description": "There where it is a description.", "schema": {"type": "string"}}},
         }
     }
 }

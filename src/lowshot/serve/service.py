@@ -17,12 +17,11 @@ from typing import Any, TypeVar
 from lowshot.data.forms import blank, read_items
 from lowshot.errors import EmptyGallery
 from lowshot.gallery import Gallery
-from lowshot.gallery.records import DESCRIBED
 from lowshot.serve import bodies
 from lowshot.serve.batches import Batches, Job
 from lowshot.serve.bodies import Files
 from lowshot.serve.metrics import Metrics
-from lowshot.serve.originals import media_type
+from lowshot.serve.originals import Original, media_type
 from lowshot.serve.places import Held, Places
 from lowshot.serve.problems import Refused
 from lowshot.serve.settings import Settings
@@ -151,10 +150,10 @@ class Service:
             ],
         }
 
-    def original(self, id: int) -> tuple[bytes, str]:
-        """The file an example was enrolled from, or the words that describe it, and its media type."""
-        file, record = self.gallery.original(id), self.gallery.example(id)
-        return file, media_type(file, "text" if DESCRIBED in record.attributes else self.gallery.card.modality)
+    def original(self, id: int) -> Original:
+        """What an example was enrolled from, or what a description says."""
+        file, described = self.gallery.original(id), self.gallery.example(id).described is not None
+        return Original(file, media_type(file, "text" if described else self.gallery.card.modality), described)
 
     async def decode(self, work: Callable[[], Found]) -> Found:
         """What a function gives that decodes a picture."""

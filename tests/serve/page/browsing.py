@@ -19,9 +19,12 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from lowshot.data.sounds import wav
+
 Line = Sequence[tuple[float, float]]
 
 SCREENSHOTS = Path(__file__).parents[3] / "build" / "screenshots"
+RATE = 4000  # samples of a note in a second
 DESK, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 760}
 
 
@@ -123,6 +126,11 @@ def png(pixels: Any) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.asarray(pixels, np.uint8)).save(file, "PNG")
     return file.getvalue()
+
+
+def note(hertz: float, seconds: float = 3) -> bytes:
+    """A WAV file of a tone."""
+    return wav((8000 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)).astype(np.int16), RATE)
 
 
 ZIGZAG: list[Line] = [[(0.2, 0.3), (0.4, 0.7), (0.5, 0.35), (0.65, 0.7), (0.8, 0.3)]]

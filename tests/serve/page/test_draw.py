@@ -90,7 +90,7 @@ def test_the_very_same_drawing_is_not_enrolled_twice_nor_undone(service: Service
         page.get_by_label("Name this").fill("zigzag")
         page.get_by_role("button", name="Teach").click()
         page.locator("#took", has_text="ms").wait_for(state="detached")
-    page.get_by_text("“zigzag” has this very item already").wait_for()
+    page.get_by_text("“zigzag” has this very picture already").wait_for()
     expect(page.get_by_role("button", name="Undo", exact=True)).to_have_count(0)
     assert service.classes() == {"zigzag": 1}
 

@@ -9,11 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import BOX, DESK, PHONE, Service, draw, launched, photograph, png, verdict
+from browsing import BOX, DESK, PHONE, Service, draw, launched, note, photograph, png, verdict
 from playwright.sync_api import expect
 
 Visit = Callable[..., Any]
-VIEWS = ["draw", "photos", "classes", "health"]
+VIEWS = {
+    "draw": "filled",
+    "photos": "filled",
+    "classes": "filled",
+    "health": "filled",
+    "say": "sounds",
+    "write": "texts",
+}
+OTHERS = [("sounds", "say"), ("texts", "write")]
 READ, WRITE = "read-key-of-many-letters", "write-key-of-many-letters"
 
 
@@ -24,6 +32,16 @@ def filled(service: Service) -> Service:
     for label in ["oak", "pine", "A very long name of a class that must break somewhere/" + "x" * 90]:
         service.enroll(label, *(png(np.kron(rng.integers(0, 2, (7, 7)) * 255, np.ones((12, 12)))) for _ in range(3)))
     return service
+
+
+def ask(page: Any, view: str) -> None:
+    """Ask what a sound or a text is."""
+    if view == "say":
+        sound = {"name": "a.wav", "mimeType": "audio/wav", "buffer": note(301)}
+        page.get_by_label("Sound", exact=True).set_input_files(sound)
+    else:
+        page.get_by_label("Text to recognize").fill("my lost card")
+    page.locator(".verdict").wait_for()
 
 
 def faults(page: Any) -> list[str]:
@@ -69,16 +87,63 @@ def test_light_and_dark_follow_the_system(filled: Service, visit: Visit) -> None
     assert shades == ["rgb(245, 246, 248)", "rgb(17, 20, 26)"]
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_a_phone_needs_no_scrolling_sideways(filled: Service, visit: Visit, view: str) -> None:
-    page = visit(f"{filled.url}/#{view}", viewport=PHONE, device_scale_factor=2)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("kind", "view"), OTHERS)
+def test_axe_finds_no_serious_fault_with_sounds_and_texts(
+    request: pytest.FixtureRequest, visit: Visit, kind: str, view: str, scheme: str
+) -> None:
+    service: Service = request.getfixturevalue(kind)
+    page = visit(service.url, color_scheme=scheme, reduced_motion="reduce")
+    assert faults(page) == []
+    ask(page, view)
+    assert faults(page) == []
+    photograph(page, f"{scheme}-{view}", full_page=True)
+    for label in service.classes():
+        page.goto(f"{service.url}/#classes/{label}")
+        page.locator("#examples li > :not(:empty)").first.wait_for()
+        assert faults(page) == []
+        photograph(page, f"{scheme}-{kind}-{label}")
+        page.keyboard.press("Escape")
+    assert faults(page) == []
+    photograph(page, f"{scheme}-{kind}-classes")
+    page.locator("#health-tab").click()
+    page.locator(".figures").wait_for()
+    photograph(page, f"{scheme}-{kind}-health", full_page=True)
+    assert faults(page) == []
+
+
+@pytest.mark.parametrize(("view", "kind"), VIEWS.items())
+def test_a_phone_needs_no_scrolling_sideways(
+    request: pytest.FixtureRequest, visit: Visit, view: str, kind: str
+) -> None:
+    page = visit(f"{request.getfixturevalue(kind).url}/#{view}", viewport=PHONE, device_scale_factor=2)
     if view == "draw":
         draw(page, BOX)
     if view == "health":
         page.locator(".figures").wait_for()
+    if view in ("say", "write"):
+        ask(page, view)
     photograph(page, f"phone-{view}")
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-    expect(page.locator("[role=tab]:visible")).to_have_count(4)
+    expect(page.locator("[role=tab]:visible")).to_have_count(4 if kind == "filled" else 3)
+
+
+@pytest.mark.parametrize(("kind", "view"), OTHERS)
+def test_pictures_are_spoken_of_only_where_there_are_any(
+    request: pytest.FixtureRequest, visit: Visit, kind: str, view: str
+) -> None:
+    page = visit(request.getfixturevalue(kind).url)
+    ask(page, view)
+    words = [page.locator("#page").inner_text()]
+    page.locator("#classes-tab").click()
+    page.get_by_role("button", name="Add a class").click()
+    words.append(page.locator("#new-class").inner_text())
+    page.keyboard.press("Escape")
+    page.locator("#health-tab").click()
+    page.locator(".figures").wait_for()
+    words.append(page.locator("#findings").inner_text())
+    for photo in ("picture", "drawing", "looks like", "look alike"):
+        assert photo not in " ".join(words).lower()
 
 
 def test_tabs_follow_the_keys_and_the_address(filled: Service, visit: Visit) -> None:

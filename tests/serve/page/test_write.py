@@ -16,20 +16,20 @@ WORDS = "please cancel my order i want to where is parcel has it been sent what 
 
 
 @pytest.fixture
-def texts(tmp_path: Path, tiny_text_model: Callable[..., bytes]) -> Iterator[Service]:
+def empty(tmp_path: Path, tiny_text_model: Callable[..., bytes]) -> Iterator[Service]:
     """A service of texts, with an empty gallery."""
     (tmp_path / "words.onnx").write_bytes(tiny_text_model(WORDS))
     with launched(tmp_path / "texts.gallery", "--encoder", tmp_path / "words.onnx") as url:
         yield Service(url)
 
 
-def test_a_text_is_taught_and_known_in_other_words(texts: Service, visit: Visit) -> None:
-    page = visit(texts.url)
+def test_a_text_is_taught_and_known_in_other_words(empty: Service, visit: Visit) -> None:
+    page = visit(empty.url)
     expect(page.get_by_role("tab")).to_have_text(["Write", "Classes", "Health"])
     box = page.get_by_label("Text to recognize")
     for label, text in (("cancel", "please cancel my order"), ("find", "where is my parcel")):
         box.fill(text)
-        if texts.classes():
+        if empty.classes():
             page.locator(".verdict").wait_for()
             if not page.get_by_label("Name this").is_visible():
                 page.get_by_role("button", name="No, it is").click()
@@ -45,4 +45,4 @@ def test_a_text_is_taught_and_known_in_other_words(texts: Service, visit: Visit)
     page.get_by_role("tab", name="Classes").click()
     page.locator("#class-grid", has_text="where is my parcel").wait_for()
     photograph(page, "write-classes")
-    assert texts.classes() == {"cancel": 1, "find": 1}
+    assert empty.classes() == {"cancel": 1, "find": 1}

@@ -1,6 +1,7 @@
 /** An answer as the reader sees it: what it is, how sure, what decided, and whether that is right. */
 
 import { breakable, el } from "./dom.js";
+import { gallery } from "./gallery.js";
 import { announce } from "./notice.js";
 import { figure, picture } from "./pictures.js";
 import { nameForm } from "./teach.js";
@@ -75,10 +76,11 @@ function verdict(label, sure) {
  * @param {import("./api.js").Match[]} examples all of one class
  */
 function evidence(own, examples) {
-  const pictures = examples.map(({ id, label, name }) =>
-    picture(id, `Enrolled example of ${label}${name && `: ${name}`}`, 128),
+  const pictures = examples.map(({ id, label, name, described }) =>
+    picture(id, `${described === null ? "Enrolled example" : "Description"} of ${label}${name && `: ${name}`}`, 128),
   );
-  const caption = el("figcaption", {}, el("b", {}, breakable(examples[0]?.label ?? "")), el("span", {}, "enrolled"));
+  const how = examples[0]?.described ? "described" : "enrolled";
+  const caption = el("figcaption", {}, el("b", {}, breakable(examples[0]?.label ?? "")), el("span", {}, how));
   const decided =
     examples.length > 0 && el("figure", { class: "decided" }, el("div", { class: "row" }, ...pictures), caption);
   return el("div", { class: "evidence" }, figure(own, "Yours"), decided);
@@ -113,7 +115,7 @@ function unknown(form) {
   return el(
     "div",
     { class: "feedback" },
-    el("p", { class: "soft" }, "Nothing enrolled looks like it – teach me:"),
+    el("p", { class: "soft" }, `Nothing enrolled ${gallery.terms.seem}s like it – teach me:`),
     form,
   );
 }

@@ -4,7 +4,7 @@
 
 /**
  * @typedef {{label: string, score: number}} Candidate
- * @typedef {{id: number, label: string, name: string, distance: number}} Match
+ * @typedef {{id: number, label: string, name: string, distance: number, described: string | null}} Match
  * @typedef {{name: string, label: string | null, unknown: boolean, confidence: number, known: number,
  *   candidates: Candidate[], examples: Match[], recognizer: string, compared: number}} Answer
  * @typedef {{id: number, label: string, name: string, attributes: Record<string, string>, added: string}} Example
@@ -71,26 +71,16 @@ export const removeClass = (label) => json("DELETE", classPath(label));
 /** @param {number} id @returns {Promise<{removed: number}>} */
 export const removeExample = (id) => json("DELETE", `v1/examples/${id}`);
 
-/** The file an example was enrolled from. @param {number} id @returns {Promise<Blob>} */
-export async function file(id) {
-  return (await call("GET", `v1/examples/${id}/file`)).blob();
-}
-
-/** The text an example was enrolled from. @param {number} id @returns {Promise<string>} */
-export async function text(id) {
-  return (await file(id)).text();
-}
-
 /**
- * The picture an example was enrolled from, or a small one of it.
+ * The file an example was enrolled from or, of a description, its words.
  *
  * @param {number} id
- * @param {number} [size] longest side, for a small one
- * @returns {Promise<Blob>}
+ * @param {number} [size] longest side of a picture, for a small one
+ * @returns {Promise<{data: Blob, described: boolean}>}
  */
-export async function image(id, size) {
-  const response = await call("GET", `v1/examples/${id}/image${size ? `?size=${size}` : ""}`);
-  return response.blob();
+export async function file(id, size) {
+  const response = await call("GET", `v1/examples/${id}/file${size ? `?size=${size}` : ""}`);
+  return { data: await response.blob(), described: response.headers.has("Lowshot-Described") };
 }
 
 /**

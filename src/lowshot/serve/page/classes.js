@@ -1,11 +1,11 @@
-/** Classes: what is enrolled, as pictures; search, add, and open one. */
+/** Classes: what is enrolled, with one example of each; search, add, and open one. */
 
 import * as api from "./api.js";
 import { oneClass } from "./one_class.js";
 import { breakable, byId, el, taken } from "./dom.js";
 import { gallery } from "./gallery.js";
 import { attempt } from "./notice.js";
-import { picture } from "./pictures.js";
+import { beside } from "./pictures.js";
 import { teach } from "./teach.js";
 import { many } from "./words.js";
 
@@ -73,11 +73,11 @@ export const classes = new Classes();
 function card({ label, examples, first }) {
   return el(
     "li",
-    {},
+    { class: "class card" },
+    beside(first, label, 128),
     el(
       "a",
-      { class: "class card", href: `#classes/${encodeURIComponent(label)}` },
-      picture(first, "", 128),
+      { href: `#classes/${encodeURIComponent(label)}` },
       el("b", {}, breakable(label)),
       el("span", { class: "soft" }, many(examples, "example")),
     ),
@@ -86,7 +86,7 @@ function card({ label, examples, first }) {
 
 /** @param {number} found @param {string} wanted */
 function count(found, wanted) {
-  if (!gallery.classes.length) return "Nothing is enrolled yet. Draw something, or add a class from one picture.";
+  if (!gallery.classes.length) return `Nothing is enrolled yet. Add a class from one ${gallery.terms.noun}.`;
   if (wanted && !found) return "No class has a name like that.";
   return wanted
     ? `${many(found, "class", "classes")} of ${gallery.classes.length}`

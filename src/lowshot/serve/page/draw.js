@@ -132,7 +132,11 @@ class Draw {
         el(
           "li",
           {},
-          el("a", { href: `#classes/${encodeURIComponent(label)}`, title: label }, picture(first, label, 48)),
+          el(
+            "a",
+            { href: `#classes/${encodeURIComponent(label)}`, title: label, "aria-label": label },
+            picture(first, label, 48),
+          ),
         ),
       ),
     );

@@ -1,12 +1,22 @@
 /** The gallery as the page knows it. It says "change" when something was enrolled, removed or renamed. */
 
 import * as api from "./api.js";
+import { TERMS } from "./words.js";
 
 class Gallery extends EventTarget {
   /** @type {api.Card | null} */ card = null;
   /** @type {api.ClassSummary[]} */ classes = [];
   examples = 0;
   keepsItems = true;
+
+  get modality() {
+    return this.card?.modality ?? "image";
+  }
+
+  /** How its items are called. */
+  get terms() {
+    return TERMS[this.modality];
+  }
 
   async load() {
     [this.card] = await Promise.all([api.encoder(), this.refresh()]);

@@ -1,4 +1,4 @@
-/** Health: what the check found, as pictures that something can be done about, and a map of the gallery. */
+/** Health: what the check found, as examples that something can be done about, and a map of the gallery. */
 
 import * as api from "./api.js";
 import { chart } from "./chart.js";
@@ -6,7 +6,7 @@ import { breakable, byId, el } from "./dom.js";
 import { gallery } from "./gallery.js";
 import { galleryMap } from "./map.js";
 import { attempt } from "./notice.js";
-import { figure, picture } from "./pictures.js";
+import { beside, figure, picture } from "./pictures.js";
 import { deleteExample, moveExample } from "./removal.js";
 import { many, percent, quoted, short } from "./words.js";
 
@@ -71,11 +71,11 @@ async function looked() {
     figures(check),
     notes(check.notes),
     expected(check),
-    section("Probably mislabeled", MISLABELED, check.mislabeled.map(mislabeled), check.mislabeled_in_all),
-    section("The same picture twice", TWICE, check.duplicates.map(twice), check.duplicates_in_all),
+    section("Probably mislabeled", mislabeledAbout(), check.mislabeled.map(mislabeled), check.mislabeled_in_all),
+    section(`The same ${gallery.terms.noun} twice`, TWICE, check.duplicates.map(twice), check.duplicates_in_all),
     section(
-      check.asked ? "Confused classes" : "Classes that look alike",
-      CONFUSED,
+      check.asked ? "Confused classes" : `Classes that ${gallery.terms.seem} alike`,
+      confusedAbout(),
       check.confused.map(confused),
       check.confused_in_all,
     ),
@@ -84,12 +84,14 @@ async function looked() {
   ].filter((each) => each !== null);
 }
 
-const MISLABELED =
-  "Left, the example; right, what it looks like. It is as clearly one of those as others are clearly of their own class.";
+const mislabeledAbout = () =>
+  `Left, the example; right, what it ${gallery.terms.seem}s like. ` +
+  "It is as clearly one of those as others are clearly of their own class.";
 const TWICE =
   "A copy adds nothing to its class. Under two labels, one of them is wrong, and every answer there is a toss-up.";
-const CONFUSED =
-  "Left, an example that is taken for the other class; right, what it was taken for. Different drawings or photos of both help.";
+const confusedAbout = () =>
+  "Left, an example that is taken for the other class; right, what it was taken for. " +
+  `Different ${gallery.terms.noun}s of both help.`;
 
 /** @param {Check} check */
 function figures(check) {
@@ -114,10 +116,10 @@ function figures(check) {
       check.asked ? "probably mislabeled" : "wrong labels cannot be told",
       check.mislabeled_in_all > 0,
     ),
-    fact(String(check.duplicates_in_all), "pictures enrolled more than once", check.duplicates_in_all > 0),
+    fact(String(check.duplicates_in_all), `${gallery.terms.noun}s enrolled more than once`, check.duplicates_in_all > 0),
     fact(
       String(check.confused_in_all),
-      check.asked ? "pairs of classes confused" : "pairs of classes look alike",
+      check.asked ? "pairs of classes confused" : `pairs of classes ${gallery.terms.seem} alike`,
       check.confused_in_all > 0,
     ),
   );
@@ -164,7 +166,7 @@ function section(title, about, cards, inAll, grid = "finding-grid") {
 function mislabeled({ id, label, rival, like, either }) {
   const doubt = either ? "Or the other example of its class is wrong: nobody can tell from two." : "";
   const card = finding(
-    `${quoted(label)} looks like ${quoted(rival)}`,
+    `${quoted(label)} ${gallery.terms.seem}s like ${quoted(rival)}`,
     doubt,
     pair(id, label, like, rival),
     gallery.keepsItems &&
@@ -209,7 +211,7 @@ function confused({ labels, share, taken, asked, seen, how }) {
     `${quoted(labels[0])} and ${quoted(labels[1])}`,
     measured
       ? `${taken} of ${asked} examples taken for the other class.`
-      : `One example only: about ${percent(share)} of their pictures may be mixed up.`,
+      : `One example only: about ${percent(share)} of their ${gallery.terms.noun}s may be mixed up.`,
     seen.slice(0, PAIRS).flatMap(({ id, label, like }) => pair(id, label, like, other(label))),
     opener(labels[0]),
     opener(labels[1]),
@@ -231,7 +233,7 @@ function needy(gains) {
       el("p", { class: "soft" }, facts),
       link(label, "Add an example"),
     );
-    return el("li", { class: "needy card" }, picture(first.get(label) ?? 0, "", 68), words);
+    return el("li", { class: "needy card" }, beside(first.get(label) ?? 0, label, 68), words);
   });
   return section("Where one more example helps most", about, cards, cards.length, "needy-grid");
 }
@@ -240,7 +242,7 @@ function needy(gains) {
 function plane({ points, shown, of }) {
   if (points.length < 3) return null;
   const part = shown < of ? ` ${shown} of ${of}, drawn by lot.` : "";
-  const about = `Every example where the encoder sees it: what lies close together looks alike to it.${part}`;
+  const about = `Every example where the encoder sees it: what lies close together ${gallery.terms.seem}s alike to it.${part}`;
   const open = (/** @type {string} */ label) => {
     location.hash = `#classes/${encodeURIComponent(label)}`;
   };

@@ -10,7 +10,8 @@ import { health } from "./health.js";
 import { attempt } from "./notice.js";
 import { photos } from "./photos.js";
 import { say } from "./say.js";
-import { many } from "./words.js";
+import { silence } from "./sounds.js";
+import { capitalized, many } from "./words.js";
 import { write } from "./write.js";
 
 /**
@@ -38,6 +39,7 @@ async function start() {
   gallery.addEventListener("change", tellWhatIsEnrolled);
   tellWhatIsEnrolled();
   for (const id of ["example-files", "new-class-files"]) byId(id).accept = FILES[card.modality];
+  byId("new-class-items").textContent = `${capitalized(gallery.terms.noun)}s – one is enough`;
   views.forEach((view) => view.mount());
   listen();
   follow();
@@ -84,6 +86,7 @@ function takeFiles(taker) {
 
 /** Show what the address asks for: `#draw`, `#classes/label`. */
 function follow() {
+  silence();
   const [id, ...rest] = location.hash.slice(1).split("/");
   const view = views.find((each) => each.id === id) ?? views[0];
   if (view !== classes || !rest.length)

@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 import { gallery } from "./gallery.js";
 import { announce } from "./notice.js";
-import { picture } from "./pictures.js";
+import { fill, picture } from "./pictures.js";
 import { quoted } from "./words.js";
 
 /** @typedef {import("./api.js").GalleryMap["points"][number]} Point */
@@ -26,8 +26,10 @@ export function galleryMap(points, open) {
   const hues = new Map(
     [...new Set(points.map((each) => each.label))].map((label, i) => [label, Math.round(i * GOLDEN) % 360]),
   );
-  const small = points.length <= PICTURES && gallery.keepsItems && gallery.card?.modality === "image";
+  const small = points.length <= PICTURES && gallery.keepsItems && gallery.modality === "image";
   const marks = points.map((each) => mark(each, /** @type {number} */ (hues.get(each.label)), small));
+  const sounds = gallery.keepsItems && gallery.modality === "sound";
+  const keys = sounds ? "the space bar plays it, " : "";
   const card = el("div", { class: "map-card", hidden: true });
   const plane = el("div", { class: "plane" }, ...marks, card);
   const frame = el(
@@ -37,10 +39,11 @@ export function galleryMap(points, open) {
       tabindex: 0,
       role: "application",
       "aria-roledescription": "map",
-      "aria-label": `Map of ${points.length} examples. Arrow keys go to the next one, Enter opens its class.`,
+      "aria-label": `Map of ${points.length} examples. Arrow keys go to the next one, ${keys}Enter opens its class.`,
     },
     plane,
   );
+  const chosen = el("div", { class: "chosen", hidden: !sounds }, "Choose a point to hear its sound.");
   let at = -1;
   const go = (/** @type {number} */ to, aloud = false) => {
     if (to === at) return;
@@ -58,15 +61,29 @@ export function galleryMap(points, open) {
   frame.addEventListener("blur", () => go(-1));
   frame.addEventListener("click", (event) => {
     const hit = nearest(points, plane, event);
-    if (hit >= 0) open(points[hit].label);
+    if (hit >= 0 && sounds) play(chosen, points[hit]);
+    else if (hit >= 0) open(points[hit].label);
   });
   frame.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && at >= 0) open(points[at].label);
+    else if (event.key === " " && at >= 0 && sounds) play(chosen, points[at]);
     else if (ARROWS[event.key]) go(beyond(points, Math.max(at, 0), ARROWS[event.key]), true);
     else return;
     event.preventDefault();
   });
-  return frame;
+  return el("div", {}, chosen, frame);
+}
+
+/**
+ * Show an example of sounds beside the map, where it can be played again and its class opened, and play it.
+ *
+ * @param {HTMLElement} chosen @param {Point} point
+ */
+async function play(chosen, { id, label }) {
+  const box = el("span");
+  chosen.replaceChildren(box, el("a", { href: `#classes/${encodeURIComponent(label)}` }, `Open ${quoted(label)}`));
+  await fill(box, id, label);
+  box.querySelector("button")?.click(); // a description has none
 }
 
 /** @param {Point} point @param {number} hue @param {boolean} small */

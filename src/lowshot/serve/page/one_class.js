@@ -39,9 +39,9 @@ class OneClass {
     const { examples } = await api.classNamed(label);
     this.#label = label;
     byId("one-class-title").textContent = label;
-    byId("one-class-count").textContent = many(examples.length, "example");
+    byId("one-class-count").textContent = counted(examples);
     byId("rename-label").value = label;
-    byId("draw-example").href = `#draw/${encodeURIComponent(label)}`;
+    byId("draw-example")?.setAttribute("href", `#draw/${encodeURIComponent(label)}`); // there is none without Draw
     byId("examples").replaceChildren(...examples.slice(0, SHOWN).map(shownExample));
   }
 
@@ -91,10 +91,18 @@ class OneClass {
 
 export const oneClass = new OneClass();
 
+/** @param {api.Example[]} examples */
+function counted(examples) {
+  const said = examples.filter(({ attributes }) => "described" in attributes).length;
+  const real = examples.length - said;
+  return [real && many(real, "example"), said && many(said, "description")].filter(Boolean).join(", ");
+}
+
 /** @param {api.Example} example */
-function shownExample({ id, label, name, attributes, added }) {
-  const what = name || `example ${id}`;
-  const facts = [what, ...Object.entries(attributes).map(([key, value]) => `${key}: ${value}`)].join(" · ");
+function shownExample({ id, label, name, attributes: { described, ...attributes }, added }) {
+  const what = name || `${described === undefined ? "example" : "description"} ${id}`;
+  const stated = described === undefined ? Object.entries(attributes) : []; // what a description says is shown already
+  const facts = [what, ...stated.map(([key, value]) => `${key}: ${value}`)].join(" · ");
   const when = `Enrolled ${new Date(added).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}`;
   const remove = el(
     "button",

@@ -13,7 +13,7 @@ const AT_ONCE = 4;
 export async function deleteClass(label) {
   const { examples } = await api.classNamed(label);
   const what = `${quoted(label)} and its ${many(examples.length, "example")}`;
-  const back = gallery.keepsItems && examples.length <= MOST;
+  const back = examples.length <= MOST && examples.every(canReturn);
   if (!back && !(await confirmed(`Delete ${what}?`, "This cannot be undone.", "Delete"))) return false;
   const undo = back ? await wayBack(examples) : null;
   await gallery.removeClass(label);
@@ -24,9 +24,10 @@ export async function deleteClass(label) {
 /** @param {number} id @returns {Promise<boolean>} whether it was deleted */
 export async function deleteExample(id) {
   const example = await api.example(id);
-  const what = `an example of ${quoted(example.label)}`;
-  if (!gallery.keepsItems && !(await confirmed(`Delete ${what}?`, "This cannot be undone.", "Delete"))) return false;
-  const undo = gallery.keepsItems ? await wayBack([example]) : null;
+  const what = `${"described" in example.attributes ? "the description" : "an example"} of ${quoted(example.label)}`;
+  const back = canReturn(example);
+  if (!back && !(await confirmed(`Delete ${what}?`, "This cannot be undone.", "Delete"))) return false;
+  const undo = back ? await wayBack([example]) : null;
   await gallery.remove([id]);
   notice(`Deleted ${what}.`, undo);
   return true;
@@ -40,6 +41,7 @@ export async function deleteExample(id) {
  */
 export async function moveExample(id, to) {
   const example = await api.example(id);
+  if (!canReturn(example)) throw new Error("A description cannot be moved: delete it, and describe the other class.");
   const item = await kept(example);
   const fresh = await gallery.enroll(to, [item]);
   await gallery.remove([id]);
@@ -47,6 +49,11 @@ export async function moveExample(id, to) {
     await gallery.enroll(example.label, [item]);
     await gallery.remove(fresh);
   });
+}
+
+/** Whether it can be enrolled again: a description cannot, nor what is not kept. @param {api.Example} example */
+function canReturn({ attributes }) {
+  return gallery.keepsItems && !("described" in attributes);
 }
 
 /** @param {api.Example[]} examples @returns {Promise<() => Promise<void>>} */
@@ -62,5 +69,5 @@ async function wayBack(examples) {
 
 /** @param {api.Example} example @returns {Promise<api.Item>} */
 async function kept({ id, name, attributes }) {
-  return { data: await api.image(id), name, attributes };
+  return { data: (await api.file(id)).data, name, attributes };
 }

@@ -6,7 +6,7 @@ import { byId, el, taken } from "./dom.js";
 import { gallery } from "./gallery.js";
 import { record } from "./microphone.js";
 import { announce, attempt } from "./notice.js";
-import { player } from "./pictures.js";
+import { player, silence } from "./sounds.js";
 import { teach } from "./teach.js";
 
 const DECIDED = 3; // enrolled sounds shown
@@ -49,6 +49,7 @@ class Say {
   /** The button starts a recording, and ends one. */
   async #press() {
     if (this.#recording) return this.#recording.stop();
+    silence();
     this.button.disabled = true; // until the reader has lent the microphone
     try {
       this.#recording = await record();
@@ -74,6 +75,7 @@ class Say {
 
   /** @param {import("./api.js").Item | null} clip */
   async #hear(clip) {
+    silence();
     URL.revokeObjectURL(this.#address);
     this.#clip = clip;
     this.#address = clip ? URL.createObjectURL(clip.data) : "";
@@ -89,7 +91,7 @@ class Say {
 
   /** @param {import("./api.js").Answer | null} answer @param {import("./api.js").Item} clip */
   #show(answer, clip) {
-    const own = el("span", { class: "picture sound" }, player("Your sound", this.#address));
+    const own = el("span", { class: "picture sound" }, player("your sound", this.#address));
     const learn = (/** @type {string} */ label) => attempt(() => this.#teach(label, clip));
     present(byId("heard"), { answer, own, noun: "sound", decided: DECIDED, teach: learn });
   }

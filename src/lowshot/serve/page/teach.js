@@ -43,8 +43,8 @@ export function nameForm({ prompt, button, value = "", submit }) {
 export async function teach(label, items) {
   const known = gallery.has(label);
   const fresh = await gallery.enroll(label, items);
-  if (!fresh.length)
-    return notice(`${quoted(label)} has ${items.length === 1 ? "this very item" : "all of these"} already.`);
+  const given = items.length === 1 ? `this very ${gallery.terms.noun}` : "all of these";
+  if (!fresh.length) return notice(`${quoted(label)} has ${given} already.`);
   const what = known ? `Added ${many(fresh.length, "example")} to ${quoted(label)}.` : `Learned ${quoted(label)}.`;
   return notice(what, () => gallery.remove(fresh));
 }

@@ -1,5 +1,12 @@
 /** How numbers and lists are written. */
 
+/** What an item is called, and what is said of one that is like another: it looks like it, they look alike. */
+export const TERMS = {
+  image: { noun: "picture", seem: "look" },
+  sound: { noun: "sound", seem: "sound" },
+  text: { noun: "text", seem: "read" },
+};
+
 const LONGEST = 24; // letters of a label on a button
 const grouped = new Intl.NumberFormat("en");
 
@@ -18,6 +25,11 @@ export function percent(share) {
 /** A label as far as a button has room for it. @param {string} label */
 export function short(label) {
   return quoted(label.length > LONGEST ? `${label.slice(0, LONGEST - 1).trimEnd()}…` : label);
+}
+
+/** @param {string} text */
+export function capitalized(text) {
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 /** @param {string} label */
