@@ -14,6 +14,7 @@ from PIL import Image
 
 from lowshot import load
 from lowshot.data.word_vectors import WordVectors
+from lowshot.data.wordnet import Entry
 from lowshot.encoder import Encoder
 
 Run = Callable[..., "object"]
@@ -149,6 +150,9 @@ def test_enrolling_a_named_set(lowshot: Run, tmp_path: Path) -> None:
         (["evaluate", "words", "nonces", "--ways", "5"], "--ways"),
         (["evaluate", "words", "nonces", "--protocol", "open"], "--protocol"),
         (["evaluate", "words", "nonces", "--method", "dap"], "additive"),
+        (["evaluate", "words", "nonces", "--vectors", "word2vec"], "glove, text"),
+        (["evaluate", "words", "nonces", "--method", "whole-sentence"], "--vectors text"),
+        (["evaluate", "characters", "digits", "--vectors", "text"], "--vectors"),
         (["evaluate", "characters", "digits", "--protocol", "sequence", "--shots", "5"], "--shots"),
         (["evaluate", "characters", "digits", "--protocol", "semi", "--sequences", "5"], "--sequences"),
         (["evaluate", "characters", "digits", "--protocol", "semi", "--apart", "speaker"], "--apart"),
@@ -297,6 +301,28 @@ def test_words_and_zero_shot_are_evaluated(lowshot: Run, tmp_path: Path, monkeyp
     (tmp_path / "nonce2vec" / "nonce.definitions.299.test").write_text("cat\ta ___ is a pet dog\n", encoding="utf-8")
     found = json.loads(lowshot("evaluate", "words", "nonces", "--method", "nonce2vec", "--json").out)
     assert found["words"] == 1 and found["vocabulary"] == 5 and 0 < found["mrr"] <= 1
+
+
+def test_words_are_read_whole_by_an_encoder_of_texts(
+    lowshot: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_text_model: Callable[..., bytes]
+) -> None:
+    words = ("pet", "cat", "dog", "car", "van")
+    known = WordVectors(words, np.zeros((5, 8)))
+    monkeypatch.setattr("lowshot.data.word_vectors.VECTORS", {"glove": lambda: known})
+    monkeypatch.setenv("LOWSHOT_DATA", str(tmp_path))
+    monkeypatch.setenv("LOWSHOT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache" / "encoders").mkdir(parents=True)
+    (tmp_path / "cache" / "encoders" / "text.onnx").write_bytes(tiny_text_model(" ".join((*words, "is", "a"))))
+    (tmp_path / "nonce2vec").mkdir()
+    (tmp_path / "nonce2vec" / "nonce.definitions.299.test").write_text("cat\t___ is a cat like pet\n", encoding="utf-8")
+    monkeypatch.setattr(
+        "lowshot.data.wordnet.entries", lambda: [Entry((word,), "a thing", (), "noun") for word in words]
+    )
+    asked = ("evaluate", "words", "nonces", "--method", "whole-sentence", "--vectors", "text", "--json")
+    found = json.loads(lowshot(*asked).out)
+    assert found["words"] == 1 and found["vocabulary"] == 5 and 0 < found["mrr"] <= 1
+    assert len(list((tmp_path / "cache" / "texts").glob("*.npy"))) == 1
+    assert json.loads(lowshot(*asked).out)["mrr"] == found["mrr"]
 
 
 def test_zero_shot_by_the_columns_of_a_table(lowshot: Run, tmp_path: Path) -> None:

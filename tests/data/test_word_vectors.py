@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lowshot.data.word_vectors import NEW, WordVectors, load_vectors
+from lowshot.data.word_vectors import NEW, WordVectors, gapped, load_vectors
 from lowshot.errors import ConfigError, ShapeError
 
 WORDS = ("the", "cat", "dog", "sat", "on", "mat")
@@ -22,6 +22,11 @@ def test_a_sentence_is_read_word_by_word() -> None:
     assert known.read("").tolist() == known.read("?! zzz").tolist() == []
 
 
+def test_a_gap_stands_for_the_word_alone() -> None:
+    assert gapped("C++ (c++) is C, not c++17", "c++") == "___ (___) is C, not c++17"
+    assert gapped("Cat's cats, a CAT", "cat") == "___'s cats, a ___"
+
+
 def test_frequency_falls_with_the_rank_and_adds_up_to_one() -> None:
     frequency = random_vectors().frequency
     assert (np.diff(frequency) < 0).all()
@@ -30,7 +35,11 @@ def test_frequency_falls_with_the_rank_and_adds_up_to_one() -> None:
 
 
 @pytest.mark.parametrize("frequent", [None, 5])
-def test_common_directions_are_those_of_the_largest_variance(frequent: int | None) -> None:
+@pytest.mark.parametrize("chunk", [4, 100])
+def test_common_directions_are_those_of_the_largest_variance(
+    frequent: int | None, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lowshot.data.word_vectors._CHUNK", chunk)
     known = random_vectors()
     plain = known.without_common(2, frequent).vectors
     asked = known.vectors[:frequent]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lowshot.data import wordnet
-from lowshot.data.wordnet import Entry, entries
+from lowshot.data.wordnet import Entry, definitions, entries
 from lowshot.errors import DataNotFound
 
 LINES = {
@@ -30,6 +30,15 @@ def test_entries_are_words_definition_and_examples(tmp_path: Path, monkeypatch: 
         Entry(("fast",), "quickly", (), "adv"),
     ]
     assert found[0].lines == ("dwarf: a small plant", "the ___ grew", "dwarfs grow")
+
+
+def test_definitions_do_not_spell_their_words() -> None:
+    known = [
+        Entry(("cat", "kitty"), "a feline", ("a cat!",), "noun"),
+        Entry(("dog", "hound"), "a Dog-like", (), "noun"),
+    ]
+    expected = [("cat", "___ is a feline"), ("kitty", "___ is a feline"), ("hound", "___ is a Dog-like")]
+    assert definitions(known) == expected
 
 
 def test_where_it_is_missing_it_says_how_to_come_by_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from lowshot.data.nonces import Chimera, Definition
-from lowshot.data.word_vectors import WordVectors
+from lowshot.data.word_vectors import GAP, WordVectors
 from lowshot.errors import DataError
 from lowshot.evaluate import chimeras, nonces
 from lowshot.recognize.words import Additive, WordLearner
@@ -23,7 +23,7 @@ class Told(WordLearner):
     def __init__(self, *learned: Sequence[float]) -> None:
         self.vectors, self.learned = VECTORS, iter(learned)
 
-    def learn(self, sentences: Sequence[np.ndarray]) -> np.ndarray:
+    def tell(self, texts: Sequence[str], word: str = GAP) -> np.ndarray:
         return np.array(next(self.learned), np.float32)
 
 
@@ -37,6 +37,23 @@ def test_ranks_are_those_of_the_cosine() -> None:
     assert result.mrr == pytest.approx(np.mean(1 / np.array(ranks)))
     assert (result.median_rank, result.words, result.vocabulary) == (np.median(ranks), 2, 5)
     assert "of 5, 2 words" in str(result)
+
+
+def test_ranks_are_the_same_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(5).normal(size=(40, 3)).astype(np.float32)
+    rows[[8, 30]] = rows[3]  # three that are alike stand in three pieces
+    known = WordVectors(tuple(f"w{i}" for i in range(40)), rows)
+    asked = [Definition(f"w{i}", "___") for i in (3, 15, 39)]
+    learned = np.random.default_rng(6).normal(size=(3, 3))
+
+    def mrr() -> float:
+        told = Told(*learned)
+        told.vectors = known
+        return nonces(told, asked).mrr
+
+    whole = mrr()
+    monkeypatch.setattr("lowshot.data.word_vectors._CHUNK", 7)
+    assert mrr() == whole
 
 
 def test_the_word_itself_is_first_and_ties_are_in_the_middle() -> None:

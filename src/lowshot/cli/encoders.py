@@ -156,8 +156,12 @@ def evaluate(
         str | None,
         typer.Option(
             help="zero-shot, leave-two-out: semantic-codes, dap, eszsl or exemplars; words: additive, nonce2vec, "
-            "a-la-carte or lampinen-mcclelland.  [default: the first]"
+            "a-la-carte, lampinen-mcclelland or whole-sentence.  [default: the first]"
         ),
+    ] = None,
+    vectors: Annotated[
+        str | None,
+        typer.Option(help="words: the known words' vectors, glove or by the encoder text.  [default: glove]"),
     ] = None,
     unseen: Annotated[int | None, typer.Option(min=2, help="zero-shot: unseen classes.  [default: 10]")] = None,
     splits: Annotated[
@@ -185,7 +189,7 @@ def evaluate(
         "pairs": pairs,
     }
     given |= {"unlabeled": unlabeled, "distractors": distractors, "recognizer": recognizer}
-    given |= {"named": named or None, "method": method, "unseen": unseen, "splits": splits}
+    given |= {"named": named or None, "method": method, "vectors": vectors, "unseen": unseen, "splits": splits}
     given |= {
         "seed": seed,
         "presentations": presentations,

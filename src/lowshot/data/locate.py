@@ -75,7 +75,7 @@ def locate(archive: Archive) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f"{target.name}.partial")
-        with _alone(partial):
+        with alone(partial):
             if not target.is_file():  # another process may have fetched it while this one waited
                 _fetch(archive.url, partial)
                 _verify(archive, partial)
@@ -101,7 +101,7 @@ def _nowhere(path: str) -> str:
 
 
 @contextmanager
-def _alone(partial: Path) -> Iterator[None]:
+def alone(partial: Path) -> Iterator[None]:
     """Hold the file for this process: two that start together (torchrun, xdist) fetch it once."""
     with partial.open("ab") as file:
         try:

@@ -6,7 +6,7 @@ Shape suffixes: V words, F frequent ones, D features, N words of a sentence, G d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +22,7 @@ Ints = NDArray[np.int64]
 NEW = -1  # stands in a sentence where the new word stands
 GAP = "___"  # how texts write it
 _WORD = re.compile(rf"{GAP}|[^\W\d_]+|\d+")
+_CHUNK = 16_384  # rows at once
 _MANDELBROT = 2.7  # Zipf's law as Mandelbrot corrected it: the frequency of rank r is as 1 / (r + 2.7)
 
 
@@ -99,11 +100,27 @@ class WordVectors:
             raise ConfigError(f"directions must lie in 0..{self.vectors.shape[1] - 1}, not {directions}")
         if not 1 <= (frequent := len(self) if frequent is None else frequent) <= len(self):
             raise ConfigError(f"frequent must lie in 1..{len(self)}, the number of words, not {frequent}")
-        centered_VD = self.vectors - self.vectors[:frequent].mean(axis=0, dtype=np.float64).astype(np.float32)
-        asked_FD = centered_VD[:frequent]
-        spread_DD = asked_FD.T.astype(np.float64) @ asked_FD
+        plain_VD = self.vectors - self.vectors[:frequent].mean(axis=0, dtype=np.float64).astype(np.float32)
+        spread_DD = sum(some_FD.T.astype(np.float64) @ some_FD for some_FD in chunks(plain_VD[:frequent]))
         common_DG = np.linalg.eigh(spread_DD)[1][:, self.vectors.shape[1] - directions :]  # the largest are the last
-        return replace(self, vectors=centered_VD - (centered_VD @ common_DG) @ common_DG.T)
+        for some_VD in chunks(plain_VD):
+            some_VD -= (some_VD @ common_DG) @ common_DG.T
+        return replace(self, vectors=plain_VD)
+
+
+def chunks(vectors_VD: Floats) -> Iterator[Floats]:
+    """Views of some rows at a time, so that what is made of them needs little memory beside them."""
+    return (vectors_VD[start : start + _CHUNK] for start in range(0, len(vectors_VD), _CHUNK))
+
+
+def gapped(text: str, word: str) -> str:
+    """The text with ``___`` wherever the word stands.
+
+    Example:
+        >>> gapped("A cat is no caterpillar. CAT!", "cat")
+        'A ___ is no caterpillar. ___!'
+    """
+    return re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", GAP, text, flags=re.IGNORECASE)
 
 
 def load_vectors(name: str = "glove") -> WordVectors:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lowshot.data.locate import find, find_given
+from lowshot.data.word_vectors import GAP
 
 _PARTS = ("noun", "verb", "adj", "adv")
 _DEBIAN = Path("/usr/share/wordnet")
 _MAKE = "install Debian's wordnet-base, or put the folder dict/ of WordNet 3.0 there (wordnet.princeton.edu)"
 _QUOTED = re.compile(r'"([^"]*)"?')
+
+
+Lesson = tuple[str, str]  # a word, and a text of it in which ``___`` stands for it
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,21 @@ def entries() -> list[Entry]:
     are in none of these places.
     """
     return [entry for part in _PARTS for line in _lines(part) if (entry := _entry(line, part)).words]
+
+
+def definitions(known: Sequence[Entry]) -> list[Lesson]:
+    """Every word with each of its meanings, where these do not spell it.
+
+    Example:
+        >>> definitions([Entry(("cat", "true cat"), "feline mammal", (), "noun"), Entry(("cat",), "a cat's", (), "noun")])
+        [('cat', '___ is feline mammal'), ('true cat', '___ is feline mammal')]
+    """
+    return [
+        (word, f"{GAP} is {entry.definition}")
+        for entry in known
+        for word in entry.words
+        if word not in entry.definition.lower()
+    ]
 
 
 def _lines(part: str) -> list[str]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from lowshot.data.nonces import Chimera, Definition
-from lowshot.data.word_vectors import WordVectors
+from lowshot.data.word_vectors import WordVectors, chunks
 from lowshot.errors import DataError
 from lowshot.evaluate.report import Report
 from lowshot.evaluate.statistics import mean_ci95
@@ -81,7 +81,7 @@ def nonces(learner: WordLearner, definitions: Sequence[Definition]) -> NoncesRes
         raise DataError(
             f"{len(unknown)} of {len(definitions)} words have no vector ({', '.join(unknown[:5])}): leave them out"
         )
-    learned_ND = [learner.learn([vectors.read(each.sentence, new=each.word)]) for each in definitions]
+    learned_ND = [learner.tell([each.sentence], each.word) for each in definitions]
     ranks_N = _ranks(vectors, np.array(learned_ND), vectors.rows([each.word for each in definitions]))
     mrr, ci95 = mean_ci95(1 / ranks_N)
     return NoncesResult(
@@ -118,7 +118,7 @@ def _agreement(learner: WordLearner, trial: Chimera) -> float:
     known = [(probe, rating) for probe, rating in zip(trial.probes, trial.ratings, strict=True) if probe in vectors]
     if len(known) < 2:
         raise DataError(f"of the probes {', '.join(trial.probes)} only {len(known)} have a vector: leave the trial out")
-    learned_D = learner.learn([vectors.read(sentence) for sentence in trial.sentences])
+    learned_D = learner.tell(trial.sentences)
     similar = unit(vectors.vectors[vectors.rows([probe for probe, _ in known])]) @ learned_D
     ratings = [rating for _, rating in known]
     if np.ptp(similar) == 0 or np.ptp(ratings) == 0:
@@ -128,8 +128,19 @@ def _agreement(learner: WordLearner, trial: Chimera) -> float:
 
 def _ranks(vectors: WordVectors, learned_ND: NDArray[Any], own_N: NDArray[np.int64]) -> NDArray[np.float64]:
     """The place of each own vector by cosine, (N,); of tied ones the middle."""
-    similar_VN = unit(vectors.vectors) @ unit(learned_ND).T
-    own = similar_VN[own_N, np.arange(len(own_N))]
-    better_N, tied_N = (similar_VN > own).sum(axis=0), (similar_VN == own).sum(axis=0)
+    asked_DN, number = unit(learned_ND).T, np.arange(len(own_N))
+    own = np.empty(len(own_N), np.result_type(vectors.vectors, asked_DN))
+    better_N, tied_N = np.zeros((2, len(own_N)))
+    for last in (False, True):  # all over again rather than kept: the same numbers, so that ties are seen
+        start = 0
+        for some_CD in chunks(vectors.vectors):
+            similar_CN = unit(some_CD) @ asked_DN
+            if last:
+                better_N += (similar_CN > own).sum(axis=0)
+                tied_N += (similar_CN == own).sum(axis=0)
+            else:
+                here = (own_N >= start) & (own_N < start + len(some_CD))
+                own[here] = similar_CN[own_N[here] - start, number[here]]
+            start += len(some_CD)
     ranks: NDArray[np.float64] = better_N + (tied_N + 1) / 2
     return ranks

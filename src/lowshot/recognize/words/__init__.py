@@ -7,7 +7,17 @@ from lowshot.recognize.words.a_la_carte import ALaCarte
 from lowshot.recognize.words.additive import Additive
 from lowshot.recognize.words.lampinen_mcclelland import LampinenMcClelland
 from lowshot.recognize.words.language_model import LanguageModel
-from lowshot.recognize.words.learner import WordLearner
+from lowshot.recognize.words.learner import RowLearner, WordLearner
 from lowshot.recognize.words.nonce2vec import Nonce2Vec
+from lowshot.recognize.words.whole_sentence import WholeSentence
 
-__all__ = ["ALaCarte", "Additive", "LampinenMcClelland", "LanguageModel", "Nonce2Vec", "WordLearner"]
+__all__ = [
+    "ALaCarte",
+    "Additive",
+    "LampinenMcClelland",
+    "LanguageModel",
+    "Nonce2Vec",
+    "RowLearner",
+    "WholeSentence",
+    "WordLearner",
+]

@@ -1,6 +1,6 @@
 """A La Carte: a linear map from the context of a word to its vector, learned from the known words (Khodak et al. 2018).
 
-Shape suffixes: V words, D features, L sentences, K known words to learn from.
+Shape suffixes: D features, L sentences, K known words in them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from scipy import sparse
 
 from lowshot.data.word_vectors import WordVectors
 from lowshot.errors import ConfigError, DataError
-from lowshot.recognize.words.learner import Floats, Ints, WordLearner, known_words
+from lowshot.recognize.words.learner import Floats, Ints, RowLearner, known_words
 
 _RIDGE = 1e-3  # of the trace's mean: where few words are known there is one answer, and else it changes none
 
 
-class ALaCarte(WordLearner):
+class ALaCarte(RowLearner):
     """v = A u, where u is the mean over a word's sentences of the sum of the words around it (section 3.1).
 
     A is the least-squares map from u to v over the words of a text that have a vector, each weighted by the logarithm of the
@@ -50,34 +50,37 @@ class ALaCarte(WordLearner):
         if least < 1:
             raise ConfigError(f"least must be at least 1, not {least}")
         self.vectors = vectors
-        context_VD, counts_V = _contexts(vectors, text)
-        counts_V[vectors.rows(sorted(without))] = 0
-        taught = np.flatnonzero(counts_V >= least)
-        if not len(taught):
+        said_K, context_KD, counts_K = _contexts(vectors, text)
+        taught = (counts_K >= least) & ~np.isin(said_K, vectors.rows(sorted(without)))
+        if not taught.any():
             raise DataError(f"no known word stands in {least} sentences of the text: give a longer one")
-        context_KD = context_VD[taught] / counts_V[taught, None]
-        weighted_KD = context_KD * np.log1p(counts_V[taught, None])
+        counts_K = counts_K[taught, None]
+        context_KD = context_KD[taught] / counts_K
+        weighted_KD = context_KD * np.log1p(counts_K)
         products_DD = weighted_KD.T @ context_KD
-        ridge = _RIDGE * np.trace(products_DD) / len(products_DD) / len(taught)
+        ridge = _RIDGE * np.trace(products_DD) / len(products_DD) / taught.sum()
         self.map = np.linalg.solve(
-            products_DD + ridge * np.eye(len(products_DD)), weighted_KD.T @ vectors.vectors[taught]
+            products_DD + ridge * np.eye(len(products_DD)), weighted_KD.T @ vectors.vectors[said_K[taught]]
         ).astype(np.float32)
 
     def learn(self, sentences: Sequence[Ints]) -> Floats:
-        """See :meth:`WordLearner.learn`."""
+        """See :meth:`RowLearner.learn`."""
         sum_D = self.vectors.vectors[known_words(sentences)].sum(axis=0)
         return np.asarray(sum_D / len(sentences) @ self.map, np.float32)
 
 
-def _contexts(vectors: WordVectors, text: Sequence[Ints]) -> tuple[np.ndarray, np.ndarray]:
-    """Of each word, the sum over its sentences of the other words in them, (V, D), and the number of the sentences, (V,)."""
+def _contexts(vectors: WordVectors, text: Sequence[Ints]) -> tuple[Ints, np.ndarray, np.ndarray]:
+    """The words of the text, (K,), the sum over each one's sentences of the other words in them, (K, D), and the number of
+    these sentences, (K,).
+    """
     lengths_L = np.array([len(sentence) for sentence in text], np.int64)
     rows = np.concatenate([np.zeros(0, np.int64), *text])
     known = rows >= 0
-    place = np.repeat(np.arange(len(text)), lengths_L)[known], rows[known]
-    said_LV = sparse.csr_matrix((np.ones(known.sum()), place), shape=(len(text), len(vectors)))  # repeated ones add up
-    in_LV = said_LV.sign()
-    features_VD = vectors.vectors.astype(np.float64)
-    own_V = np.asarray(said_LV.sum(axis=0)).ravel()
-    context_VD = in_LV.T @ (said_LV @ features_VD) - own_V[:, None] * features_VD
-    return context_VD, np.asarray(in_LV.sum(axis=0)).ravel()
+    said_K, columns = np.unique(rows[known], return_inverse=True)
+    place = np.repeat(np.arange(len(text)), lengths_L)[known], columns
+    said_LK = sparse.csr_matrix((np.ones(known.sum()), place), shape=(len(text), len(said_K)))  # repeated ones add up
+    in_LK = said_LK.sign()
+    features_KD = vectors.vectors[said_K].astype(np.float64)
+    own_K = np.asarray(said_LK.sum(axis=0)).ravel()
+    context_KD = in_LK.T @ (said_LK @ features_KD) - own_K[:, None] * features_KD
+    return said_K, context_KD, np.asarray(in_LK.sum(axis=0)).ravel()

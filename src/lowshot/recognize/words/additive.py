@@ -8,10 +8,10 @@ import numpy as np
 
 from lowshot.data.word_vectors import WordVectors
 from lowshot.errors import ConfigError
-from lowshot.recognize.words.learner import Floats, Ints, WordLearner, known_words
+from lowshot.recognize.words.learner import Floats, Ints, RowLearner, known_words
 
 
-class Additive(WordLearner):
+class Additive(RowLearner):
     """The sum of all known words of all sentences, the rare ones counting most.
 
     A word of frequency p counts a / (a + p), the "smooth inverse frequency" of Arora et al. (2017, algorithm 1). Vectors
@@ -35,7 +35,7 @@ class Additive(WordLearner):
         self.weights = rarity(vectors, a)
 
     def learn(self, sentences: Sequence[Ints]) -> Floats:
-        """See :meth:`WordLearner.learn`."""
+        """See :meth:`RowLearner.learn`."""
         rows_N = known_words(sentences)
         return np.asarray(self.weights[rows_N] @ self.vectors.vectors[rows_N], np.float32)
 

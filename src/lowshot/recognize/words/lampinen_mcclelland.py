@@ -14,13 +14,13 @@ from scipy.special import expit, logsumexp
 from lowshot.data.word_vectors import NEW
 from lowshot.errors import ConfigError
 from lowshot.recognize.words.language_model import LanguageModel, positions
-from lowshot.recognize.words.learner import Floats, Ints, WordLearner, known_words
+from lowshot.recognize.words.learner import Floats, Ints, RowLearner, known_words
 
 Start = Literal["centroid", "zeros"]
 _BIAS = -9.0  # where a new word's bias starts: about that of a word that is one of ten thousand
 
 
-class LampinenMcClelland(WordLearner):
+class LampinenMcClelland(RowLearner):
     """Gradient descent on a frozen language model's loss, by the vector and the bias of the new word alone.
 
     The loss is the mean over the positions of the new sentences, plus that over old sentences, the replay buffer: without
@@ -54,7 +54,7 @@ class LampinenMcClelland(WordLearner):
         self._old_R = model.log_total(self._old_RD)
 
     def learn(self, sentences: Sequence[Ints]) -> Floats:
-        """See :meth:`WordLearner.learn`."""
+        """See :meth:`RowLearner.learn`."""
         return self.learn_with_bias(sentences)[0]
 
     def learn_with_bias(self, sentences: Sequence[Ints]) -> tuple[Floats, float]:

@@ -68,14 +68,13 @@ class LanguageModel:
         weights[0][0] = 0
         adam = _Adam(weights)
         rng = np.random.default_rng(seed)
-        padded_VD = _padded(vectors)
         cumulative_W = np.cumsum(share_W, dtype=np.float64)
         for _ in range(epochs):
             order = rng.permutation(len(said_N))
             for start in range(0, len(order), _BATCH):
                 batch = order[start : start + _BATCH]
                 drawn_S = np.unique(np.searchsorted(cumulative_W, rng.random(_SAMPLED) * cumulative_W[-1]))
-                adam.step(_gradients(weights, padded_VD, rows_W, share_W, before_NK[batch], said_N[batch], drawn_S))
+                adam.step(_gradients(weights, vectors, rows_W, share_W, before_NK[batch], said_N[batch], drawn_S))
         return cls(vectors, rows_W, *weights)
 
     @cached_property
@@ -92,7 +91,7 @@ class LanguageModel:
 
         Both (N, D): with the vector v of the new word h is the first + the second ⊙ v.
         """
-        inputs_NKD = _padded(self.vectors)[before_NK]
+        inputs_NKD = _inputs(self.vectors, before_NK)
         known_ND = np.einsum("nkd,kd->nd", inputs_NKD, self.mix[1:]) + self.mix[0]
         new_ND = (before_NK == NEW).astype(np.float32) @ self.mix[1:]
         return np.asarray(known_ND, np.float32), np.asarray(new_ND, np.float32)
@@ -101,7 +100,7 @@ class LanguageModel:
 def positions(sentences: Sequence[Ints]) -> tuple[Ints, Ints]:
     """Every word but a sentence's first, (N,), and the :data:`PLACES` words before it, (N, K), the nearest first.
 
-    Before a sentence's start there is a row of zeros: the vectors are taken with two rows added at the end.
+    Before a sentence's start, -2 stands for no word.
 
     Example:
         >>> before, said = positions([np.array([7, 8, 9])])
@@ -117,14 +116,14 @@ def positions(sentences: Sequence[Ints]) -> tuple[Ints, Ints]:
     return windows[:, 1:], windows[:, 0]
 
 
-def _padded(vectors: WordVectors) -> Floats:
-    """The vectors and two rows of zeros, where NEW and NOWHERE point."""
-    return np.pad(vectors.vectors, ((0, 2), (0, 0)))
+def _inputs(vectors: WordVectors, before_NK: Ints) -> Floats:
+    """The vectors of the words before, (N, K, D): zeros for NEW and NOWHERE."""
+    return vectors.vectors[np.maximum(before_NK, 0)] * (before_NK >= 0)[..., None]
 
 
 def _gradients(
     weights: Sequence[Floats],
-    padded_VD: Floats,
+    vectors: WordVectors,
     rows_W: Ints,
     share_W: Floats,
     before_NK: Ints,
@@ -133,9 +132,9 @@ def _gradients(
 ) -> list[Floats]:
     """Of the mean loss by mix and bias."""
     mix, bias_W = weights
-    inputs_NKD = padded_VD[before_NK]
+    inputs_NKD = _inputs(vectors, before_NK)
     h_ND = np.einsum("nkd,kd->nd", inputs_NKD, mix[1:]) + mix[0]
-    own_ND, drawn_SD = padded_VD[rows_W[said_N]], padded_VD[rows_W[drawn_S]]
+    own_ND, drawn_SD = vectors.vectors[rows_W[said_N]], vectors.vectors[rows_W[drawn_S]]
     # A word that is drawn often counts less: the logits become those of the full softmax, in expectation.
     correction_W = np.log(-np.expm1(_SAMPLED * np.log1p(-np.minimum(share_W, 1 - 1e-6))))
     own_N = np.einsum("nd,nd->n", h_ND, own_ND) + bias_W[said_N] - correction_W[said_N]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lowshot.data.word_vectors import NEW, WordVectors
+from lowshot.data.word_vectors import GAP, NEW, WordVectors
 from lowshot.errors import ShapeError
 
 Floats = NDArray[np.float32]
@@ -23,6 +23,27 @@ class WordLearner(ABC):
     """
 
     vectors: WordVectors
+
+    @abstractmethod
+    def tell(self, texts: Sequence[str], word: str = GAP) -> Floats:
+        """The new word's vector, ``float32`` (features,).
+
+        Args:
+            texts: a definition or sentences, where ``word`` or ``___`` stands for the new word. How the word is spelled
+                tells nothing.
+            word: it.
+
+        Raises:
+            ShapeError: there is nothing in them to learn from.
+        """
+
+
+class RowLearner(WordLearner):
+    """Learns from the known words around the new one, and from nothing else of the text."""
+
+    def tell(self, texts: Sequence[str], word: str = GAP) -> Floats:
+        """See :meth:`WordLearner.tell`."""
+        return self.learn([self.vectors.read(text, new=word) for text in texts])
 
     @abstractmethod
     def learn(self, sentences: Sequence[Ints]) -> Floats:

@@ -10,12 +10,12 @@ from scipy.special import expit
 from lowshot.data.word_vectors import NEW, WordVectors
 from lowshot.errors import ConfigError
 from lowshot.recognize.words.additive import Additive
-from lowshot.recognize.words.learner import Floats, Ints, WordLearner
+from lowshot.recognize.words.learner import Floats, Ints, RowLearner
 
 _NOISE = 0.75  # words are drawn as their frequency to this power (Mikolov et al. 2013, section 2.2)
 
 
-class Nonce2Vec(WordLearner):
+class Nonce2Vec(RowLearner):
     """Skip-gram with negative sampling, of which only the new word's vector moves (section 3.3).
 
     It starts where :class:`Additive` ends. Every known word within the window of the new one is then a step of rate
@@ -56,7 +56,7 @@ class Nonce2Vec(WordLearner):
         self._noise_V = np.cumsum(vectors.frequency.astype(np.float64) ** _NOISE)
 
     def learn(self, sentences: Sequence[Ints]) -> Floats:
-        """See :meth:`WordLearner.learn`."""
+        """See :meth:`RowLearner.learn`."""
         vector_D = self._additive.learn(sentences).astype(np.float64)
         rng = np.random.default_rng(self.seed)
         around_N = np.concatenate([self._around(sentence) for sentence in sentences])
