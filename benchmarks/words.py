@@ -1,6 +1,6 @@
-"""A word seen once: definitional nonces and Chimeras, over GloVe's vectors and over MiniLM's, five ways.
+"""A word seen once: definitional nonces and Chimeras, over GloVe's vectors and over MiniLM's, five ways, and over both.
 
-    python benchmarks/words.py [settings] [nonces] [chimeras] [glove] [text]
+    python benchmarks/words.py [settings] [nonces] [chimeras] [glove] [text] [together]
 
 Needs ``pip install 'lowshot[words,text]'``, the sets nonce2vec, clinc150 and banking77 in $LOWSHOT_DATA, and WordNet. Three
 of the ways learn from WordNet's definitions and examples first: nothing of the 299 words that the nonces ask for. Settings
@@ -9,7 +9,8 @@ definitions, uses by the words of MEN, in sentences of CLINC150 and BANKING77, a
 
 With GloVe's vectors the tests were run more than once: about thirty settings of the sum were scored on them in a first look
 (0.049 and .35/.34/.39 at best, each by another setting), and once more before the settings were chosen anew on the other
-words. What is written is the run with the settings chosen so, which is lower on most. With MiniLM's they were run once.
+words. What is written is the run with the settings chosen so, which is lower on most. With MiniLM's they were run once, and
+once with both, of which only the share of each was chosen then.
 """
 
 from __future__ import annotations
@@ -19,22 +20,34 @@ import json
 import os
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from lowshot.data import nonces as sets
 from lowshot.data.locate import find_given
 from lowshot.data.nonces import Chimera, Definition
-from lowshot.data.word_vectors import WordVectors
+from lowshot.data.word_vectors import WordVectors, load_vectors
 from lowshot.data.wordnet import Entry, entries
 from lowshot.encoder.words import VECTORS, vectors_named
 from lowshot.evaluate import chimeras as score_chimeras
 from lowshot.evaluate import nonces as score_nonces
 from lowshot.evaluate.results import Budget, Published, Result, write_results
-from lowshot.recognize.words.named import NAMES, OF_ENCODER, SETTINGS, Material, learner_named
+from lowshot.recognize.words import WordLearner
+from lowshot.recognize.words.named import (
+    NAMES,
+    OF_ENCODER,
+    SETTINGS,
+    SHARES,
+    TOGETHER,
+    Material,
+    Told,
+    learner_named,
+    learner_together,
+)
 
 SECTION = "Words seen once"
 SOURCE = "Herbelot & Baroni 2017, tables 1 and 2; skip-gram vectors of 400 features from Wikipedia"
@@ -49,9 +62,11 @@ TITLES = {
     "a-la-carte": "A La Carte, its map learned from WordNet",
     "lampinen-mcclelland": "Lampinen & McClelland, a log-bilinear model of WordNet's text",
     "whole-sentence": "texts read whole",
+    TOGETHER: "additive over GloVe and texts read whole by MiniLM, together",
 }
-OVER = {"glove": "", "text": ", over MiniLM's words"}  # in titles
-FILES = {"glove": "", "text": "text-"}
+SOURCES = (*VECTORS, TOGETHER)
+OVER = {"glove": "", "text": ", over MiniLM's words", TOGETHER: ""}  # in titles
+FILES = {"glove": "", "text": "text-", TOGETHER: ""}
 NOTES = {
     "glove": "GloVe, 50 features",
     "text": "all-MiniLM-L6-v2, 384 features. It was trained on a billion pairs of texts of the web, encyclopedias, "
@@ -84,22 +99,41 @@ CHANGES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         *(("nonce2vec", {"rate": rate}) for rate in (1.0, 0.3, 0.1)),
         *(("a-la-carte", {"least": number}) for number in (1, 5, 20)),
     ],
+    TOGETHER: [(TOGETHER, {"share": share}) for share in (0.25, 0.5, 0.75)],
 }
 NOUNS, FEWEST = 2000, 6  # words asked for to choose settings; sentences or pairs of each word of MEN
 
 
 def ways(source: str) -> list[str]:
     """Those that work over such vectors, and fast enough: a language model of 384 features takes ten minutes."""
+    if source == TOGETHER:
+        return [TOGETHER]
     left_out = OF_ENCODER if source == "glove" else {"lampinen-mcclelland"}
     return [name for name in NAMES if name not in left_out]
 
 
+def learners(source: str, told: Told, without: Collection[str] = ()) -> Iterator[tuple[str, WordLearner]]:
+    """The ways over such vectors, by name, ready to be told."""
+    vectors, read = vectors_named("text" if source == TOGETHER else source)
+    material = Material(entries(), without, read)
+    for name in ways(source):
+        yield name, learner(name, source, vectors, told, material)
+
+
+def learner(
+    name: str, source: str, vectors: WordVectors, told: Told, material: Material, **changed: Any
+) -> WordLearner:
+    """One of them, with some settings changed."""
+    if name == TOGETHER:
+        return learner_together(load_vectors(), vectors, told, material, **changed)
+    return learner_named(name, vectors, replace(SETTINGS[source][told], **changed), material)
+
+
 def nonces(source: str) -> None:
     """The rank of a word's own vector after reading its definition."""
-    (vectors, read), asked = vectors_named(source), sets.definitions()
-    material = Material(entries(), {each.word for each in asked}, read)
-    for name in ways(source):
-        found = score_nonces(learner_named(name, vectors, SETTINGS[source]["definition"], material), asked)
+    asked = sets.definitions()
+    for name, each in learners(source, "definition", {each.word for each in asked}):
+        found = score_nonces(each, asked)
         published = PUBLISHED.get(name)
         Result(
             section=SECTION,
@@ -113,18 +147,16 @@ def nonces(source: str) -> None:
             published=published and Published(value=published[0], source=SOURCE, sure="recalled"),
             budget=Budget(seconds=found.seconds, hardware=f"{os.cpu_count()} CPU cores"),
             command=f"lowshot evaluate words nonces --method {name}{command(source)}",
-            note=f"median rank {found.median_rank:g}; {NOTES[source]}",
+            note=f"median rank {found.median_rank:g}; {note(source, 'definition')}",
         ).save(Path("results") / f"words-nonces-{FILES[source]}{name}.json")
         print(source, name, found, flush=True)
 
 
 def chimeras(source: str) -> None:
     """How alike people and a learned word place others beside it."""
-    vectors, read = vectors_named(source)
-    material = Material(entries(), read=read)
     trials = {sentences: sets.chimeras(sentences) for sentences in sets.SENTENCES}
-    for name in ways(source):
-        found = score_chimeras(learner_named(name, vectors, SETTINGS[source]["uses"], material), trials)
+    for name, each in learners(source, "uses"):
+        found = score_chimeras(each, trials)
         for sentences, correlation in found.correlation.items():
             published = PUBLISHED.get(name)
             Result(
@@ -143,26 +175,36 @@ def chimeras(source: str) -> None:
                 published=published and Published(value=published[1][sentences], source=SOURCE, sure="recalled"),
                 budget=Budget(seconds=found.seconds, hardware=f"{os.cpu_count()} CPU cores"),
                 command=f"lowshot evaluate words chimeras --method {name}{command(source)}",
-                note=NOTES[source],
+                note=note(source, "uses"),
             ).save(Path("results") / f"words-chimeras-{sentences}-{FILES[source]}{name}.json")
         print(source, name, found, flush=True)
 
 
 def command(source: str) -> str:
     """What the command says of the vectors."""
-    return "" if source == VECTORS[0] else f" --vectors {source}"
+    return f" --vectors {source}" if source == "text" else ""
+
+
+def note(source: str, told: Told) -> str:
+    """What is to be known of the vectors."""
+    if source != TOGETHER:
+        return NOTES[source]
+    chosen_on = {"definition": "WordNet's nouns", "uses": "MEN's words"}[told]
+    return (
+        f"GloVe's cosine counts {SHARES[told]:.0%}, a share chosen on {chosen_on}, MiniLM's the rest; {NOTES['glove']}; "
+        f"{NOTES['text']}"
+    )
 
 
 def settings(source: str) -> None:
     """How settings do on the words that they were chosen on, the highest mean; prints only, for an hour."""
-    (vectors, read), known = vectors_named(source), entries()
+    (vectors, read), known = vectors_named("text" if source == TOGETHER else source), entries()
     asked, trials = nouns(vectors, known), of_men(vectors)
     without = {each.word for each in asked + sets.definitions()}
     without |= {word for one, other, _ in sets.similarities() for word in (one, other)}
     for name, changed in CHANGES[source]:
         by_definition, by_uses = (
-            learner_named(name, vectors, replace(each, **changed), Material(known, without, read))
-            for each in SETTINGS[source].values()
+            learner(name, source, vectors, told, Material(known, without, read), **changed) for told in get_args(Told)
         )
         found = score_nonces(by_definition, asked), score_chimeras(by_uses, trials)
         print(name, changed, *found, sep="\n    ", flush=True)
@@ -212,7 +254,7 @@ PARTS = {part.__name__: part for part in (settings, nonces, chimeras)}
 
 if __name__ == "__main__":
     said = set(sys.argv[1:])
-    for source in [each for each in VECTORS if each in said] or VECTORS:
+    for source in [each for each in SOURCES if each in said] or SOURCES:
         for part in [each for each in PARTS if each in said] or PARTS:
             PARTS[part](source)
     write_results()

@@ -152,6 +152,7 @@ def test_enrolling_a_named_set(lowshot: Run, tmp_path: Path) -> None:
         (["evaluate", "words", "nonces", "--method", "dap"], "additive"),
         (["evaluate", "words", "nonces", "--vectors", "word2vec"], "glove, text"),
         (["evaluate", "words", "nonces", "--method", "whole-sentence"], "--vectors text"),
+        (["evaluate", "words", "nonces", "--method", "together", "--vectors", "text"], "leave --vectors out"),
         (["evaluate", "characters", "digits", "--vectors", "text"], "--vectors"),
         (["evaluate", "characters", "digits", "--protocol", "sequence", "--shots", "5"], "--shots"),
         (["evaluate", "characters", "digits", "--protocol", "semi", "--sequences", "5"], "--sequences"),
@@ -303,11 +304,16 @@ def test_words_and_zero_shot_are_evaluated(lowshot: Run, tmp_path: Path, monkeyp
     assert found["words"] == 1 and found["vocabulary"] == 5 and 0 < found["mrr"] <= 1
 
 
+@pytest.mark.parametrize("way", [["whole-sentence", "--vectors", "text"], ["together"]], ids=lambda way: way[0])
 def test_words_are_read_whole_by_an_encoder_of_texts(
-    lowshot: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_text_model: Callable[..., bytes]
+    way: list[str],
+    lowshot: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_text_model: Callable[..., bytes],
 ) -> None:
     words = ("pet", "cat", "dog", "car", "van")
-    known = WordVectors(words, np.zeros((5, 8)))
+    known = WordVectors(words, np.random.default_rng(0).normal(size=(5, 8)))
     monkeypatch.setattr("lowshot.data.word_vectors.VECTORS", {"glove": lambda: known})
     monkeypatch.setenv("LOWSHOT_DATA", str(tmp_path))
     monkeypatch.setenv("LOWSHOT_CACHE", str(tmp_path / "cache"))
@@ -318,7 +324,7 @@ def test_words_are_read_whole_by_an_encoder_of_texts(
     monkeypatch.setattr(
         "lowshot.data.wordnet.entries", lambda: [Entry((word,), "a thing", (), "noun") for word in words]
     )
-    asked = ("evaluate", "words", "nonces", "--method", "whole-sentence", "--vectors", "text", "--json")
+    asked = ("evaluate", "words", "nonces", "--json", "--method", *way)
     found = json.loads(lowshot(*asked).out)
     assert found["words"] == 1 and found["vocabulary"] == 5 and 0 < found["mrr"] <= 1
     assert len(list((tmp_path / "cache" / "texts").glob("*.npy"))) == 1

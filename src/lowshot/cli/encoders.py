@@ -156,7 +156,7 @@ def evaluate(
         str | None,
         typer.Option(
             help="zero-shot, leave-two-out: semantic-codes, dap, eszsl or exemplars; words: additive, nonce2vec, "
-            "a-la-carte, lampinen-mcclelland or whole-sentence.  [default: the first]"
+            "a-la-carte, lampinen-mcclelland, whole-sentence or together.  [default: the first]"
         ),
     ] = None,
     vectors: Annotated[

@@ -9,6 +9,7 @@ from lowshot.recognize.words.lampinen_mcclelland import LampinenMcClelland
 from lowshot.recognize.words.language_model import LanguageModel
 from lowshot.recognize.words.learner import RowLearner, WordLearner
 from lowshot.recognize.words.nonce2vec import Nonce2Vec
+from lowshot.recognize.words.together import Together
 from lowshot.recognize.words.whole_sentence import WholeSentence
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "LanguageModel",
     "Nonce2Vec",
     "RowLearner",
+    "Together",
     "WholeSentence",
     "WordLearner",
 ]

@@ -21,6 +21,7 @@ from lowshot.recognize.words.lampinen_mcclelland import LampinenMcClelland
 from lowshot.recognize.words.language_model import LanguageModel
 from lowshot.recognize.words.learner import Ints, WordLearner
 from lowshot.recognize.words.nonce2vec import Nonce2Vec
+from lowshot.recognize.words.together import Together
 from lowshot.recognize.words.whole_sentence import Read, WholeSentence
 
 Told = Literal["definition", "uses"]
@@ -68,6 +69,9 @@ SETTINGS: dict[str, dict[Told, Settings]] = {
     },
 }
 """By the name of the vectors, and how words are told."""
+
+SHARES: dict[Told, float] = {"definition": 0.5, "uses": 0.5}
+"""How much GloVe's cosine counts where both kinds of vectors answer together."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,8 @@ OF_TEXT = frozenset({"a-la-carte", "lampinen-mcclelland", "whole-sentence"})
 """Those that learn from WordNet first."""
 OF_ENCODER = frozenset({"whole-sentence"})
 """Those that read by the encoder of the words' vectors."""
+TOGETHER = "together"
+"""The name of :func:`learner_together`, the one way over both kinds of vectors."""
 
 
 def learner_named(
@@ -161,3 +167,26 @@ def learner_named(
         raise ConfigError(f"no way of learning words {name!r}: choose one of {', '.join(NAMES)}")
     chosen = settings or Settings()
     return _LEARNERS[name](chosen.plain(vectors), chosen, material or Material())
+
+
+def learner_together(
+    glove: WordVectors, text: WordVectors, told: Told, material: Material, share: float | None = None
+) -> WordLearner:
+    """``additive`` over GloVe's vectors and ``whole-sentence`` over those of the encoder of texts, see :class:`Together`.
+
+    Args:
+        glove, text: vectors of the same words, as they come.
+        told: how new words will be told: each of the two gets its settings for it.
+        material: see :func:`learner_named`; ``whole-sentence`` needs it.
+        share: how much GloVe's cosine counts; None for that of :data:`SHARES`.
+
+    Raises:
+        ConfigError: there is no encoder, or no such share.
+        DataError: the text is too short.
+        ShapeError: the vectors are of different words.
+    """
+    return Together(
+        learner_named("additive", glove, SETTINGS["glove"][told]),
+        learner_named("whole-sentence", text, SETTINGS["text"][told], material),
+        SHARES[told] if share is None else share,
+    )
