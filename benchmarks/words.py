@@ -23,7 +23,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -203,11 +203,10 @@ def settings(source: str) -> None:
     without = {each.word for each in asked + sets.definitions()}
     without |= {word for one, other, _ in sets.similarities() for word in (one, other)}
     for name, changed in CHANGES[source]:
-        by_definition, by_uses = (
-            learner(name, source, vectors, told, Material(known, without, read), **changed) for told in get_args(Told)
-        )
-        found = score_nonces(by_definition, asked), score_chimeras(by_uses, trials)
-        print(name, changed, *found, sep="\n    ", flush=True)
+        given = Material(known, without, read)
+        found = score_nonces(learner(name, source, vectors, "definition", given, **changed), asked)
+        print(name, changed, found, sep="\n    ", flush=True)
+        print("   ", score_chimeras(learner(name, source, vectors, "uses", given, **changed), trials), flush=True)
 
 
 def nouns(vectors: WordVectors, known: list[Entry]) -> list[Definition]:

@@ -70,7 +70,7 @@ SETTINGS: dict[str, dict[Told, Settings]] = {
 }
 """By the name of the vectors, and how words are told."""
 
-SHARES: dict[Told, float] = {"definition": 0.5, "uses": 0.5}
+SHARES: dict[Told, float] = {"definition": 0.25, "uses": 0.75}
 """How much GloVe's cosine counts where both kinds of vectors answer together."""
 
 
