@@ -8,15 +8,16 @@ two are no unseen data here; the evaluation alphabets are only measured.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from parts import run_parts
+
 from lowshot import Encoder, load
 from lowshot.data import Examples
 from lowshot.evaluate import OpenSetResult, open_set, open_set_of
-from lowshot.evaluate.results import Budget, Result, write_results
+from lowshot.evaluate.results import Budget, Result
 
 ENCODER, DATA, SHOTS = "characters", "omniglot:evaluation", (1, 2, 5)
 SIZES = {20: 5, 50: 5, 100: 5, 200: 5, 400: 5, 600: 1}  # classes, and queries of each: few are left for the unknown
@@ -119,9 +120,5 @@ def opened(data: str) -> tuple[Encoder, Examples]:
     return encoder, load(data, encoder.card.form)
 
 
-PARTS = {part.__name__: part for part in (by_shots, growth, domains)}
-
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        PARTS[part]()
-    write_results()
+    run_parts(by_shots, growth, domains)

@@ -12,7 +12,6 @@ for classes that it has never seen, with ``examples`` held out for those that it
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -20,9 +19,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from parts import run_parts
 
 from lowshot import Encoder, Examples, load
-from lowshot.evaluate.results import Budget, Result, write_results
+from lowshot.evaluate.results import Budget, Result
 from lowshot.evaluate.statistics import mean_ci95
 from lowshot.recognize import NearestPrototype
 from lowshot.recognize.gate import AttributeGate, allowed
@@ -190,9 +190,5 @@ def latency() -> None:
     print(figures)
 
 
-PARTS = {part.__name__: part for part in (glyphs, omniglot, clinc150, latency)}
-
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        PARTS[part]()
-    write_results()
+    run_parts(glyphs, omniglot, clinc150, latency)

@@ -10,19 +10,19 @@ every garment of ``clothing:test`` is a class with one photograph, asked for by 
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from runpy import run_path
 
 import numpy as np
 from numpy.typing import NDArray
+from parts import run_parts
 
 from lowshot import Encoder, Examples, Gallery, load
 from lowshot.evaluate import nway_of
-from lowshot.evaluate.results import Budget, Result, write_results
+from lowshot.evaluate.results import Budget, Result
 from lowshot.evaluate.statistics import auroc, mean_ci95
 
 SECTION = "Steel and clothes by the `photos` encoder"
@@ -136,15 +136,5 @@ def record(
     print(f"{title}: {result.show(result.value, figures['ci95'])} {figures}", flush=True)
 
 
-PARTS: dict[str, Callable[[], None]] = {"steel": steel, "clothes": clothes, "shelf": shelf}
-
-
-def main() -> None:
-    """Run the parts that are named, or all."""
-    for name in sys.argv[1:] or PARTS:
-        PARTS[name]()
-    write_results()
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(steel, clothes, shelf)

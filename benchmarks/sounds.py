@@ -16,14 +16,13 @@ those in the encoder's file, of 20 words that are no digits; for the words those
 from __future__ import annotations
 
 import re
-import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from runpy import run_path
 from typing import Any
 
 import torch
+from parts import run_parts
 
 from lowshot import Encoder, Examples, load
 from lowshot.encoder import Card, Features, add_card
@@ -31,7 +30,7 @@ from lowshot.encoder.named import find
 from lowshot.evaluate import nway, nway_of, open_set, open_set_of, verify
 from lowshot.evaluate.nway import NWayResult
 from lowshot.evaluate.report import Report
-from lowshot.evaluate.results import Budget, Result, write_results
+from lowshot.evaluate.results import Budget, Result
 from lowshot.learn.export import to_onnx
 from lowshot.learn.run import train_encoder
 from lowshot.learn.spectrogram import Spectrogram
@@ -267,17 +266,5 @@ def save(title: str, command: str, budget: Budget | None = None, **facts: Any) -
     print(f"{title}: {result.show(result.value, result.figures.get('ci95'))} {result.note}", flush=True)
 
 
-PARTS: dict[str, Callable[[], None]] = {
-    each.__name__: each for each in (digits, commands, unknown, speakers, ours, speed)
-}
-
-
-def main() -> None:
-    """Run the parts that are named, or all."""
-    for name in sys.argv[1:] or PARTS:
-        PARTS[name]()
-    write_results()
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(digits, commands, unknown, speakers, ours, speed)

@@ -16,7 +16,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lowshot.evaluate.results import Budget, Result, write_results
+from parts import run_parts
+
+from lowshot.evaluate.results import Budget, Result
 
 HARDWARE = f"{os.cpu_count()} CPU cores"
 
@@ -167,12 +169,5 @@ def service() -> None:
         record(name, f"{command} {part}", title, found[part], measure, unit, **more)
 
 
-PARTS = {
-    part.__name__: part
-    for part in (episodes, identification, galleries, whole_evaluation, start, training, losses, service)
-}
-
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        PARTS[part]()
-    write_results()
+    run_parts(episodes, identification, galleries, whole_evaluation, start, training, losses, service)

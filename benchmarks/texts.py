@@ -11,9 +11,7 @@ classes of BANKING77 by their names in words, by one example, and by both. **lat
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from time import perf_counter
@@ -21,13 +19,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from parts import run_parts
 
 from lowshot import Encoder, Examples, Gallery, load
 from lowshot.data import EpisodeSampler
 from lowshot.data.texts import readable
 from lowshot.evaluate import OpenSetResult, asked_set, nway
 from lowshot.evaluate.episodes import recognizer_of
-from lowshot.evaluate.results import Budget, Result, write_results
+from lowshot.evaluate.results import Budget, Result
 from lowshot.evaluate.statistics import mean_ci95
 from lowshot.recognize import NearestPrototype
 from lowshot.recognize.choice import NAMES
@@ -242,15 +241,5 @@ def record(title: str, *, command: str, figures: dict[str, Any], measure: str = 
     print(f"{title}: {result.show(result.value, figures.get('ci95'))}, {result.verdict}", flush=True)
 
 
-PARTS: dict[str, Callable[[], None]] = {part.__name__: part for part in (choice, intents, scope, names, latency)}
-
-
-def main() -> None:
-    """Run the parts that are named, or all."""
-    for name in sys.argv[1:] or PARTS:
-        PARTS[name]()
-    write_results()
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(choice, intents, scope, names, latency)

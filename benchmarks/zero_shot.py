@@ -15,13 +15,13 @@ are ten kinds, are the defaults.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from parts import run_parts
 
 from lowshot import Encoder, load
 from lowshot.data.awa import animals as described_animals
@@ -30,7 +30,7 @@ from lowshot.data.examples import places_in_class
 from lowshot.data.word_vectors import WordVectors, load_vectors
 from lowshot.evaluate import leave_two_out, zero_shot
 from lowshot.evaluate.report import Report
-from lowshot.evaluate.results import Budget, Result, write_results
+from lowshot.evaluate.results import Budget, Result
 from lowshot.recognize import ESZSL, DirectAttributePrediction, Exemplars, SemanticCodes, ZeroShot
 from lowshot.recognize.distances import unit
 
@@ -132,9 +132,5 @@ def record(title: str, measure: str, found: Report, protocol: str, part: str, **
     print(title, found, facts["note"], sep="; ", flush=True)
 
 
-PARTS = {part.__name__: part for part in (letters, animals, clothes)}
-
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
-        PARTS[part]()
-    write_results()
+    run_parts(letters, animals, clothes)

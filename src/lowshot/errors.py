@@ -14,7 +14,8 @@
         ├── EmptyGallery       nothing is enrolled yet
         ├── NotEnrolled        there is no such class or example
         ├── NoMatch            no enrolled example has the attribute, or the value, that was asked for
-        └── BadLabels          labels that cannot be one
+        ├── BadLabels          labels that cannot be one
+        └── BadDescriptions    classes that cannot be described so
 
 Every message says what was wrong, where, and what to do about it. The command prints the message
 on one line and exits with status 2.
@@ -93,3 +94,7 @@ class NoMatch(GalleryError):
 
 class BadLabels(GalleryError):
     """Labels that cannot be one."""
+
+
+class BadDescriptions(GalleryError):
+    """Classes that cannot be described so."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lowshot import Encoder, Examples, Gallery
-from lowshot.errors import BadLabels, ConfigError, DataError, EmptyGallery, GalleryError
+from lowshot.errors import BadDescriptions, BadLabels, DataError, EmptyGallery, GalleryError
 from lowshot.gallery.check import check
 
 QUARTERS = {"nw": np.s_[:4, :4], "ne": np.s_[:4, 4:], "sw": np.s_[4:, :4], "se": np.s_[4:, 4:]}
@@ -119,14 +119,18 @@ def test_descriptions_survive_a_copy_and_are_dropped_by_no_other_encoder(
 @pytest.mark.parametrize(
     ("said", "error", "why"),
     [
-        ({"a": "a tall animal"}, GalleryError, "only an encoder of texts reads: say values of attributes"),
-        ({"a": {}}, ConfigError, "described by nothing"),
-        ({"a": {"nw": 3}}, ConfigError, "mapping of text to text"),
-        ({"a": 3}, ConfigError, "by words or by a mapping"),
-        (["a"], ConfigError, "map labels to words"),
+        ({"a": "a tall animal"}, BadDescriptions, "only an encoder of texts reads: say values of attributes"),
+        ({"a": {}}, BadDescriptions, "described by nothing"),
+        ({"a": {"nw": 3}}, BadDescriptions, "mapping of text to text"),
+        ({"a": 3}, BadDescriptions, "by words or by a mapping"),
+        (["a"], BadDescriptions, "map labels to words"),
         ({" a": {"nw": "ink"}}, BadLabels, "begins or ends with a space"),
-        ({"a": {"nw": "half"}}, DataError, "no enrolled example says any of nw=half; there are: nw=ink, nw=paper"),
-        ({"a": {"color": "red"}}, DataError, "says any of color=red; there are: nw=ink"),
+        (
+            {"a": {"nw": "half"}},
+            BadDescriptions,
+            "no enrolled example says any of nw=half; there are: nw=ink, nw=paper",
+        ),
+        ({"a": {"color": "red"}}, BadDescriptions, "says any of color=red; there are: nw=ink"),
     ],
 )
 def test_what_is_no_description_is_refused(gallery: Gallery, said: Any, error: type[Exception], why: str) -> None:

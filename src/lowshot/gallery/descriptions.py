@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lowshot.errors import ConfigError, GalleryError
+from lowshot.errors import BadDescriptions, GalleryError
 from lowshot.gallery.records import DESCRIBED
 
 Description = str | Mapping[str, str]  # words, or attribute values
@@ -28,22 +28,22 @@ def content(description: Description) -> bytes:
 
 
 def check_descriptions(descriptions: Mapping[str, Description], of_texts: bool) -> None:
-    """Raises ConfigError or GalleryError where a description cannot be one for a gallery, which may be one of texts."""
+    """Raises BadDescriptions where one cannot be for a gallery, which may be one of texts."""
     if not isinstance(descriptions, Mapping):
-        raise ConfigError(f"descriptions must map labels to words or attribute values, not {descriptions!r}")
+        raise BadDescriptions(f"descriptions must map labels to words or attribute values, not {descriptions!r}")
     for label, description in descriptions.items():
         if isinstance(description, str):
             if not of_texts:
-                raise GalleryError(
+                raise BadDescriptions(
                     f"class {label!r} is described in words, which only an encoder of texts reads: say values of attributes "
                     "that enrolled examples have, as {'color': 'red'}"
                 )
         elif not isinstance(description, Mapping) or not all(
             isinstance(text, str) for pair in description.items() for text in pair
         ):
-            raise ConfigError(f"class {label!r} must be described by words or by a mapping of text to text")
+            raise BadDescriptions(f"class {label!r} must be described by words or by a mapping of text to text")
         if not in_words(description):
-            raise ConfigError(f"class {label!r} is described by nothing: say something of it")
+            raise BadDescriptions(f"class {label!r} is described by nothing: say something of it")
 
 
 def check_attribute_names(names: Iterable[str]) -> None:

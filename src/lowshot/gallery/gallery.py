@@ -16,7 +16,7 @@ from lowshot.data.examples import Examples
 from lowshot.data.files import FileSet
 from lowshot.data.forms import NOUNS, Item, Packed, check_several, name_of, shown_item
 from lowshot.encoder import Card, Encoder, Features, named_encoders
-from lowshot.errors import ConfigError, EncoderError, GalleryError, NotEnrolled
+from lowshot.errors import BadDescriptions, ConfigError, DataError, EncoderError, GalleryError, NotEnrolled
 from lowshot.gallery.descriptions import Description, check_attribute_names, check_descriptions, content, in_words
 from lowshot.gallery.enrollable import check_attributes, check_labels, check_lengths, check_names, several, storable
 from lowshot.gallery.index import Held, Ints, check_top, empty
@@ -276,9 +276,9 @@ class Gallery:
             The id of each description, in the same order.
 
         Raises:
-            ConfigError: a description that says nothing.
-            GalleryError: labels that cannot be one, words for an encoder that reads none, or nothing to learn from.
-            DataError: no example says any of a description, or fewer than two different ones do.
+            BadDescriptions: one that says nothing, or nothing that any example says; words for an encoder that reads none.
+            BadLabels: labels that cannot be one.
+            EmptyGallery: there is nothing to learn from.
         """
         check_descriptions(descriptions, self.card.modality == "text")
         check_labels(list(descriptions), list(descriptions))
@@ -304,7 +304,10 @@ class Gallery:
             columns = {name: background.values(name) for name in names}
             features = self.encoder.embed(background.items)
         stated = _one_each(columns) or [{}] * len(features)
-        return PredictedExemplars().fit(features, stated).predict(descriptions)
+        try:
+            return PredictedExemplars().fit(features, stated).predict(descriptions)
+        except DataError as error:
+            raise BadDescriptions(str(error)) from None
 
     def _described(self, label: str, said: Description, feature: Features) -> Row:
         original = said.encode() if isinstance(said, str) and self.keeps_items else None

@@ -6,13 +6,13 @@ Network and weights come inside two packages (Apache-2.0), so no hub is asked. R
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from lowshot.data import ImageForm
 from lowshot.disk import write_atomically
 from lowshot.encoder import Card, add_card
-from lowshot.errors import EncoderError, LowshotError
+from lowshot.encoder.packaged import run_export
+from lowshot.errors import EncoderError
 
 FORM = ImageForm(height=224, width=224, channels=3, fit="crop")
 CARD = Card(
@@ -59,7 +59,4 @@ def export_photos(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        export_photos(Path(sys.argv[1]))
-    except LowshotError as problem:
-        sys.exit(str(problem))
+    run_export(export_photos)

@@ -7,7 +7,6 @@ The weights come inside a package (Apache-2.0), so no hub is asked; what else th
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,8 @@ import lowshot.encoder
 from lowshot.data import SoundForm
 from lowshot.disk import write_atomically
 from lowshot.encoder import Card, add_card
-from lowshot.encoder.packaged import packaged
-from lowshot.errors import EncoderError, LowshotError
+from lowshot.encoder.packaged import packaged, run_export
+from lowshot.errors import EncoderError
 
 PACKAGE = "resemblyzer==0.1.4"
 FORM = SoundForm(rate=16_000, seconds=3.2)
@@ -60,7 +59,4 @@ def export_voices(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        export_voices(Path(sys.argv[1]))
-    except LowshotError as problem:
-        sys.exit(str(problem))
+    run_export(export_voices)

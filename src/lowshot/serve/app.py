@@ -21,7 +21,7 @@ from lowshot import __version__
 from lowshot.errors import BadLabels, LowshotError
 from lowshot.gallery import Answer
 from lowshot.serve import docs, schema
-from lowshot.serve.bodies import read_renaming
+from lowshot.serve.bodies import read_descriptions, read_renaming
 from lowshot.serve.edge import PROBLEM, Edge, faults, note, route_of
 from lowshot.serve.metrics import MEDIA_TYPE as METRICS_TYPE
 from lowshot.serve.originals import Original, tag, thumbnail
@@ -104,6 +104,19 @@ async def enroll(label: Label, request: Request) -> Response:
         body = await _body(request, held)
         ids = await _unless_gone(request, service.enroll(label, _content_type(request), body, held))
     return _json({"label": label, "ids": ids}, 201)
+
+
+@routes.post("/v1/descriptions", status_code=201, tags=["classes"], **schema.DESCRIBE)
+async def describe(request: Request) -> Response:
+    """Enroll classes by what is said of them, all or none, before there is an example; or beside their examples."""
+    service = _service(request)
+    async with service.admitted() as held:
+        said = read_descriptions(await _body(request, held), service.settings.max_files)
+        held.take(items=len(said) - 1)
+        for label in said:
+            _check_label(label)
+        ids = await service.write(lambda: service.gallery.describe(said))
+    return _json({"ids": ids}, 201)
 
 
 @routes.get("/v1/classes", tags=["classes"], **schema.gives(schema.Classes))

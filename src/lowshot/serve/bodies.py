@@ -76,6 +76,16 @@ class Renaming(BaseModel):
     label: str
 
 
+class DescribeBody(BaseModel):
+    """Classes by what is said of them, in JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    descriptions: dict[str, str | dict[str, str]] = Field(
+        min_length=1, description="Of each label, words (where texts are recognized), or values of attributes."
+    )
+
+
 @dataclass(frozen=True)
 class Files:
     """Files of a request: their bytes, their names, which may be empty, and, where they were given, facts on each."""
@@ -147,6 +157,14 @@ def read_enroll(media_type: str, body: bytes, most: int, modality: Modality = "i
 def read_renaming(body: bytes) -> str:
     """The new label of a class. Raises Refused where the body is something else."""
     return _from_json(Renaming, body).label
+
+
+def read_descriptions(body: bytes, most: int) -> dict[str, str | dict[str, str]]:
+    """What is said of each label. Raises Refused where the body is something else, or has more than so many labels."""
+    said = _from_json(DescribeBody, body).descriptions
+    if len(said) > most:
+        raise Refused("too-large", f"the request describes {len(said)} classes, {most} are allowed: send it in parts")
+    return said
 
 
 def check_sizes(files: Files, most: int) -> None:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from lowshot.data.forms import Form, Item, check_several, name_of, shown_item
 from lowshot.encoder import Card
 from lowshot.errors import (
+    BadDescriptions,
     BadFiles,
     BadLabels,
     ConfigError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _TRIES, _LONGEST_WAIT = 6, 10.0  # of a question that is refused for the moment; seconds between two
 
 _ERRORS: Mapping[str, type[LowshotError]] = {
+    "bad-descriptions": BadDescriptions,
     "bad-labels": BadLabels,
     "bad-parameters": ConfigError,
     "empty-gallery": EmptyGallery,
@@ -121,6 +123,16 @@ class Client:
         fields = {"attributes": [f"{key}={value}" for key, value in (attributes or {}).items()]}
         found = self._ask("POST", f"{_of_class(label)}/examples", data=fields, files=_files(items, self.card.form))
         ids: list[int] = found.json()["ids"]
+        return ids
+
+    def describe(self, descriptions: Mapping[str, str | Mapping[str, str]]) -> list[int]:
+        """Enroll classes by what is said of them, all or none; see :meth:`lowshot.Gallery.describe`.
+
+        Args:
+            descriptions: as there; the values of attributes are learned from what the gallery holds.
+        """
+        said = {label: said if isinstance(said, str) else dict(said) for label, said in descriptions.items()}
+        ids: list[int] = self._ask("POST", "/v1/descriptions", json={"descriptions": said}).json()["ids"]
         return ids
 
     def classes(self) -> dict[str, int]:

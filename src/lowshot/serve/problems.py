@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from lowshot.errors import (
+    BadDescriptions,
     BadFiles,
     BadLabels,
     ConfigError,
@@ -36,6 +37,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "media-type": (415, "Another type of content is needed"),
     "bad-files": (422, "Some files cannot be used"),
     "bad-labels": (422, "The label cannot be used"),
+    "bad-descriptions": (422, "The class cannot be described so"),
     "bad-parameters": (422, "A parameter cannot be used"),
     "no-match": (422, "No enrolled example has this attribute"),
     "busy": (429, "Too many items are waiting"),
@@ -49,6 +51,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
 _KIND_OF: tuple[tuple[type[LowshotError], str], ...] = (
     (BadFiles, "bad-files"),
     (BadLabels, "bad-labels"),
+    (BadDescriptions, "bad-descriptions"),
     (EmptyGallery, "empty-gallery"),
     (NotEnrolled, "not-found"),
     (NoMatch, "no-match"),

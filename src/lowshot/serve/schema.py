@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lowshot.encoder import Card
-from lowshot.serve.bodies import EnrollBody, IdentifyBody, Renaming
+from lowshot.serve.bodies import DescribeBody, EnrollBody, IdentifyBody, Renaming
 from lowshot.serve.problems import MEDIA_TYPE
 
 
@@ -72,6 +72,12 @@ class Enrolled(BaseModel):
     """The id of each item, in the same order; of one that was there already, the one it has."""
 
     label: str
+    ids: list[int]
+
+
+class Described(BaseModel):
+    """The id of each description, in the same order; of one that was there already, the one it has."""
+
     ids: list[int]
 
 
@@ -211,6 +217,7 @@ IDENTIFY = gives(Answers) | _takes(
     },
 )
 ENROLL = gives(Enrolled, 201) | _takes(EnrollBody, {"files": _FORM_FILES, "attributes": _FORM_PAIRS})
+DESCRIBE = gives(Described, 201) | _takes(DescribeBody)
 RENAME = gives(Renamed) | _takes(Renaming)
 IMAGE: dict[str, Any] = {"responses": {200: {"content": {"image/*": {}}, "description": "The picture."}}}
 FILE: dict[str, Any] = {

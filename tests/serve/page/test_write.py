@@ -46,3 +46,24 @@ def test_a_text_is_taught_and_known_in_other_words(empty: Service, visit: Visit)
     page.locator("#class-grid", has_text="where is my parcel").wait_for()
     photograph(page, "write-classes")
     assert empty.classes() == {"cancel": 1, "find": 1}
+
+
+def test_a_class_is_described_before_it_has_an_example(empty: Service, visit: Visit) -> None:
+    page = visit(f"{empty.url}/#classes")
+    page.get_by_role("button", name="Add a class").click()
+    dialog = page.locator("#new-class")
+    dialog.get_by_label("Name").fill("find")
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    expect(dialog).to_be_visible()  # a file or words are needed
+    dialog.get_by_label("Or what it means, in words").fill("where is my parcel")
+    photograph(page, "write-describe")
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_text("Described “find”.").wait_for()
+    page.locator("#class-grid", has_text="where is my parcel").wait_for()
+    assert empty.classes() == {"find": 1}
+    page.get_by_role("tab", name="Write").click()
+    page.get_by_label("Text to recognize").fill("where is parcel")
+    page.locator(".decided", has_text="where is my parcel").wait_for()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("Nothing is enrolled yet").first.wait_for(state="attached")
+    assert empty.classes() == {}

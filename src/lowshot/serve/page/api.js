@@ -123,6 +123,18 @@ export async function enroll(label, items) {
   return json("POST", `${classPath(label)}/examples`, { body, type: "application/json" });
 }
 
+/**
+ * Enroll a class by what is said of it.
+ *
+ * @param {string} label @param {string} words
+ * @returns {Promise<{ids: number[]}>}
+ */
+export const describe = (label, words) =>
+  json("POST", "v1/descriptions", {
+    body: JSON.stringify({ descriptions: { [label]: words } }),
+    type: "application/json",
+  });
+
 /** @param {string} label */
 const classPath = (label) => `v1/classes/${encodeURIComponent(label)}`;
 

@@ -6,7 +6,7 @@ import { breakable, byId, el, taken } from "./dom.js";
 import { gallery } from "./gallery.js";
 import { attempt } from "./notice.js";
 import { beside } from "./pictures.js";
-import { teach } from "./teach.js";
+import { describe, teach } from "./teach.js";
 import { many } from "./words.js";
 
 const PAGE = 240; // cards added at a time
@@ -30,8 +30,15 @@ class Classes {
     byId("new-class-form").addEventListener("submit", (/** @type {SubmitEvent} */ event) =>
       attempt(() => this.#add(event)),
     );
+    byId("new-class-meaning").hidden = gallery.modality !== "text";
+    byId("new-class-words").addEventListener("input", () => this.#need());
     gallery.addEventListener("change", () => this.#fill());
     this.#fill();
+  }
+
+  /** Files are needed where nothing is said. */
+  #need() {
+    byId("new-class-files").required = !byId("new-class-words").value.trim();
   }
 
   /** @param {string} [label] a class to open */
@@ -58,11 +65,13 @@ class Classes {
   /** @param {SubmitEvent} event */
   async #add(event) {
     event.preventDefault();
-    const files = byId("new-class-files");
-    const items = taken(files).map((file) => ({ data: file, name: file.name }));
-    const field = byId("new-class-label");
-    await teach(field.value.trim(), items);
-    field.value = "";
+    const [field, meaning] = [byId("new-class-label"), byId("new-class-words")];
+    const items = taken(byId("new-class-files")).map((file) => ({ data: file, name: file.name }));
+    const [label, words] = [field.value.trim(), meaning.value.trim()];
+    if (items.length) await teach(label, items);
+    if (words) await describe(label, words);
+    field.value = meaning.value = "";
+    this.#need();
     byId("new-class").close();
   }
 }

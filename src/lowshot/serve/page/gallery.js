@@ -42,10 +42,26 @@ class Gallery extends EventTarget {
    * @returns {Promise<number[]>} the ids of those that were not enrolled under this label before
    */
   async enroll(label, items) {
+    return this.#fresh(label, async () => {
+      /** @type {number[]} */
+      const ids = [];
+      for (const some of bySize(items)) ids.push(...(await api.enroll(label, some)).ids);
+      return ids;
+    });
+  }
+
+  /** @param {string} label @param {string} words @returns {Promise<number[]>} as of `enroll` */
+  async describe(label, words) {
+    return this.#fresh(label, async () => (await api.describe(label, words)).ids);
+  }
+
+  /**
+   * @param {string} label @param {() => Promise<number[]>} enroll
+   * @returns {Promise<number[]>} what is new of it
+   */
+  async #fresh(label, enroll) {
     const before = new Set(this.has(label) ? (await api.classNamed(label)).examples.map((each) => each.id) : []);
-    /** @type {number[]} */
-    const ids = [];
-    for (const some of bySize(items)) ids.push(...(await api.enroll(label, some)).ids);
+    const ids = await enroll();
     await this.refresh();
     return ids.filter((id) => !before.has(id));
   }

@@ -35,6 +35,17 @@ export function nameForm({ prompt, button, value = "", submit }) {
 }
 
 /**
+ * Enroll a class by what is said of it, and say so.
+ *
+ * @param {string} label @param {string} words
+ */
+export async function describe(label, words) {
+  const fresh = await gallery.describe(label, words);
+  if (!fresh.length) return notice(`${quoted(label)} is described so already.`);
+  return notice(`Described ${quoted(label)}.`, () => gallery.remove(fresh));
+}
+
+/**
  * Enroll, and say so.
  *
  * @param {string} label
