@@ -78,3 +78,23 @@ def test_a_long_text_leaves_the_rest_in_view(texts: Service, visit: Visit, text:
     own.wait_for()
     assert own.bounding_box()["height"] < 300
     assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+
+
+@pytest.mark.parametrize(("confidence", "color"), [(0.38, "--soft"), (0.99, "--known")])
+def test_only_an_answer_that_is_likely_right_is_green(
+    texts: Service, visit: Visit, confidence: float, color: str
+) -> None:
+    page = visit(texts.url)
+
+    def answer(route: Any) -> None:
+        response = route.fetch()
+        said = response.json()
+        said["answers"][0].update(label="cancel", unknown=False, confidence=confidence)
+        route.fulfill(response=response, json=said)
+
+    page.route("**/v1/identify*", answer)
+    page.get_by_label("Text to recognize").fill("cancel my order")
+    sure = page.locator(".sure", has_text=f"{confidence:.0%} sure")
+    shade = page.evaluate("(name) => getComputedStyle(document.body).getPropertyValue(name)", color)
+    red, green, blue = (int(shade[i : i + 2], 16) for i in (1, 3, 5))
+    expect(sure).to_have_css("color", f"rgb({red}, {green}, {blue})")
