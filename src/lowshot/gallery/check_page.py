@@ -53,7 +53,8 @@ td.range { width: 28%; min-width: 5.5rem; }
 .items audio { width: 100%; height: 2.2rem; }
 .items blockquote { margin: 0; padding: .45rem .6rem; border-left: 3px solid var(--line); background: var(--page);
   border-radius: 6px; color: var(--ink); font-size: .82rem; }
-.items figure:has(blockquote) { grid-column: 1 / -1; } .items.wide { grid-template-columns: 1fr; } .wide figcaption { text-align: left; }
+.items figure:has(blockquote) { grid-column: 1 / -1; }
+.items.wide { grid-template-columns: 1fr; } .wide figcaption { text-align: left; }
 .gone { display: grid; place-items: center; color: var(--soft); border: 1px dashed var(--line); border-radius: 8px;
   font-size: .7rem; text-align: center; }
 @media (max-width: 34rem) { td.how, th.how { display: none; } body { padding: 1.5rem .9rem; }
@@ -298,8 +299,8 @@ def _gates(check: Check) -> str:
     return f"""<h2>Gates</h2><p>What it would save to predict an attribute first, and to compare a query only
 with classes of likely values. A gate keeps as many values as the recall asked for takes: where little can be predicted,
 little is saved.</p>
-<table><tr><th>attribute</th><th>first guess right</th><th>true value kept</th><th>values kept</th><th>compari&shy;sons saved</th>
-</tr>{rows}</table>"""
+<table><tr><th>attribute</th><th>first guess right</th><th>true value kept</th><th>values kept</th>
+<th>compari&shy;sons saved</th></tr>{rows}</table>"""
 
 
 def _gains(check: Check) -> str:
