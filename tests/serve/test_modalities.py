@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from lowshot import Client, Gallery
 from lowshot.data.sounds import wav
-from lowshot.errors import BadDescriptions
+from lowshot.errors import BadDescriptions, BadFiles
 
 WORDS = "please cancel my order where is parcel"
 RATE = 4000
@@ -137,6 +137,23 @@ def test_the_client_sends_them(texts: TestClient, tmp_path: Path) -> None:
         client._http = http
 
 
+def test_the_client_refuses_arrays_as_a_gallery_does(sounds: TestClient, client: TestClient) -> None:
+    """An array becomes a file on its way; floats would arrive as silence."""
+    waves = np.sin(np.arange(800) / 3)
+    cases = ((sounds, [waves, np.zeros((9, 2), np.int16)], "give int16"), (client, [np.ones((9, 9))], "give uint8"))
+    with Client("http://localhost") as asking:
+        http = asking._http
+        for service, arrays, why in cases:
+            asking._http = service
+            asking.__dict__.pop("card", None)  # of the other service
+            for array in arrays:
+                for ask in (asking.identify, lambda items: asking.enroll("x", items)):
+                    with pytest.raises(BadFiles, match=why):
+                        ask([array])
+            assert asking.identify([]) == [] and asking.enroll("x", []) == []
+        asking._http = http
+
+
 def test_what_a_description_says_is_its_file(served: Callable[..., Any], tmp_path: Path, model: Path) -> None:
     with Gallery.open(tmp_path / "my.gallery", model, create=True, images=False) as gallery:
         gallery.enroll([drawing(0), drawing(1)], ["a", "b"], attributes=[{"ink": "much"}, {"ink": "little"}])
@@ -184,8 +201,10 @@ def test_classes_are_described_by_attributes(client: TestClient) -> None:
         assert record.described == "ink=much"
         with pytest.raises(BadDescriptions, match="described in words, which only an encoder of texts reads"):
             asking.describe({"d": "much ink"})
-        with pytest.raises(BadDescriptions, match="says any of ink=none"):
+        with pytest.raises(BadDescriptions, match="says ink=none"):
             asking.describe({"d": {"ink": "none"}})
+        with pytest.raises(BadDescriptions, match="no enrolled example has an attribute 'inc'"):
+            asking.describe({"d": {"ink": "much", "inc": "much"}})
         asking._http = http
 
 

@@ -265,7 +265,7 @@ def _numbers(shots: str, several: bool, least: int = 1) -> int | tuple[int, ...]
     numbers = shots.split(",")
     if not all(number.isdecimal() and int(number) >= least for number in numbers) or (len(numbers) > 1 and not several):
         most = f"numbers from {least} on, as 1,2,5" if several else f"one number from {least} on"
-        raise ConfigError(f"--shots {shots}: give {most}")
+        raise ConfigError(f"--shots {shots}: give {most}" + "; 0 goes with --named" * (shots == "0"))
     return tuple(map(int, numbers)) if several else int(shots)
 
 

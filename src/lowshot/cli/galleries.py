@@ -271,15 +271,24 @@ def describe(
         str | None,
         typer.Option(metavar="DATA", help="Learn from these what attributes look like; default: from the gallery."),
     ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="For a gallery that is not there yet, which is made: an encoder of texts.")
+    ] = None,
 ) -> None:
     """Enroll a class by what is said of it, without an example."""
     from lowshot.data import load
     from lowshot.gallery import Gallery
+    from lowshot.gallery.store import is_there
 
     if (words is None) == (not attribute):
         raise typer.BadParameter("describe the class: in words, or by --attribute KEY=VALUE")
-    values = dict(_pair(each, "--attribute") for each in attribute or [])
-    with Gallery.open(gallery) as opened:
+    pairs = [_pair(each, "--attribute") for each in attribute or []]
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ConfigError("--attribute: one value of each; describe another class by another value")
+    if encoder is not None and words is None and background is None and not is_there(gallery):
+        raise ConfigError(f"no gallery {gallery!r}, so no example tells what attributes look like: give --background")
+    with Gallery.open(gallery, encoder, create=encoder is not None) as opened:
         examples = None if background is None else load(background, opened.card.form)
         (id,) = opened.describe({label: values if words is None else words}, examples)
         print(printable(f"described {label} as example {id}; {_held(opened)}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 import warnings
@@ -60,6 +61,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # an ASCII terminal shows a Greek alpha as \u03b1
     warnings.showwarning = _warn
+    _say_what_takes_long()
     try:
         status = _run()
         if sys.stdout:  # None where it was closed from the start
@@ -95,6 +97,14 @@ def _run() -> int:
 def _warn(message: Warning | str, *_where: object, **_more: object) -> None:
     """One line, as errors are; where in the code it arose helps no user."""
     print(f"lowshot: {printable(str(message))}", file=sys.stderr)
+
+
+def _say_what_takes_long() -> None:
+    """Lines on standard error, as warnings are."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("lowshot: %(message)s"))
+    logger = logging.getLogger("lowshot.encoder")
+    logger.handlers, logger.level, logger.propagate = [handler], logging.INFO, False
 
 
 def _silence() -> None:

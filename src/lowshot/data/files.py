@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -279,7 +280,8 @@ def _columns(reader: Reader, table: str) -> tuple[list[int], dict[str, tuple[str
     needed = ("path" if "path" in header or "text" not in header else "text", "label")
     if absent := [name for name in needed if name not in header]:
         raise DataError(
-            f"{table}, line {first}: no column {absent[0]!r}; start with path,label or text,label separated by commas"
+            f"{table}, line {first}: no column {absent[0]!r} in {shorten(','.join(header), 80)!r}; start with path,label or "
+            "text,label, in small letters and separated by commas"
         )
     if len(set(header)) < len(header) or "" in header:
         raise DataError(f"{table}, line {first}: every column needs a name of its own, not {','.join(header)}")

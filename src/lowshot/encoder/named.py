@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from lowshot.data.locate import cache_folder
 from lowshot.errors import EncoderError
 
+_log = logging.getLogger("lowshot.encoder")
 _SHIPPED = Path(__file__).parent / "files"
 _MADE = {  # the programs that make them
     "photos": "lowshot.learn.photos",
@@ -49,6 +51,7 @@ def _made(name: str) -> Path:
     path = cache_folder() / "encoders" / f"{name}.onnx"
     if not path.exists():
         _check_writable(path.parent, name)
+        _log.info("making the encoder %s, which is done once and takes up to a minute", name)
         made = subprocess.run([sys.executable, "-m", _MADE[name], str(path)], capture_output=True, text=True)
         if made.returncode:
             reason = made.stderr.strip().rsplit("\n", 1)[-1] or f"its process ended with {made.returncode}"

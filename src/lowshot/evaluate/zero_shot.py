@@ -129,7 +129,8 @@ def zero_shot(
     most = min(int(may_C.sum()), world.classes // 2 - 1)
     if not 2 <= unseen <= most or splits < 1:
         raise ConfigError(
-            f"{unseen} unseen classes of {world.classes} in {splits} splits: 2..{most} classes can be, in one split or more"
+            f"{unseen} unseen classes of {world.classes} in {splits} splits: ask for 2..{most} unseen classes, and for one "
+            "split or more"
         )
     if np.bincount(world.labels).max() < 3:
         raise ClassTooSmall("no class has three items: seen classes need some to learn from and some to be asked")

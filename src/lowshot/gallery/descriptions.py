@@ -36,7 +36,7 @@ def check_descriptions(descriptions: Mapping[str, Description], of_texts: bool) 
             if not of_texts:
                 raise BadDescriptions(
                     f"class {label!r} is described in words, which only an encoder of texts reads: say values of attributes "
-                    "that enrolled examples have, as {'color': 'red'}"
+                    "that enrolled examples have, such as color=red"
                 )
         elif not isinstance(description, Mapping) or not all(
             isinstance(text, str) for pair in description.items() for text in pair

@@ -303,6 +303,10 @@ class Gallery:
         else:
             columns = {name: background.values(name) for name in names}
             features = self.encoder.embed(background.items)
+        if strange := [name for name in names if name not in columns]:
+            raise BadDescriptions(
+                f"no enrolled example has an attribute {strange[0]!r}: correct its name, or enroll some"
+            )
         stated = _one_each(columns) or [{}] * len(features)
         try:
             return PredictedExemplars().fit(features, stated).predict(descriptions)

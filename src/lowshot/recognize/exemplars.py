@@ -131,13 +131,13 @@ class PredictedExemplars(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
     def predict(self, descriptions: Sequence[Mapping[str, str]]) -> NDArray[np.float32]:
         """The mean feature that each described class would have, ``float32`` (classes, D).
 
-        Raises DataError where a description says nothing that was learned.
+        Raises DataError where a description says nothing, or what no item said: it may be misspelled.
         """
         check_is_fitted(self, "values_")
         known = set(self.values_.tolist())
         for each in descriptions:
-            if not {f"{key}={value}" for key, value in each.items()} & known:
-                said = ", ".join(f"{key}={value}" for key, value in each.items()) or "nothing"
+            said = [f"{key}={value}" for key, value in each.items()]
+            if strange := [pair for pair in said if pair not in known] or ["nothing"] * (not said):
                 some = ", ".join(self.values_[:10].tolist())
-                raise DataError(f"no enrolled example says any of {said}; there are: {some}{' …' * (len(known) > 10)}")
+                raise DataError(f"no enrolled example says {strange[0]}; there are: {some}{' …' * (len(known) > 10)}")
         return self._exemplars.exemplars(self._vectorizer.transform([dict(each) for each in descriptions]))

@@ -265,6 +265,8 @@ def _form(media_type: str, body: bytes, most: int) -> tuple[Files, dict[str, lis
         if name == "files":
             contents.append(bytes(part.content))
             names.append(_name(options.get(b"filename", b"").decode("utf-8", "replace")))
+        elif b"filename" in options:
+            raise Refused("bad-parameters", f"the form has a file as {printable(name)[:100]!r}: send files as `files`")
         else:
             fields.setdefault(name, []).append(_text(name, part.content))
     _check_number(len(contents), most)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 import httpx
+import numpy as np
 from pydantic import TypeAdapter
 
-from lowshot.data.forms import Form, Item, check_several, name_of, shown_item
+from lowshot.data.forms import Form, Item, check_several, name_of, read_items, shown_item
 from lowshot.encoder import Card
 from lowshot.errors import (
     BadDescriptions,
@@ -103,6 +104,9 @@ class Client:
 
         Where the service is busy for the moment, it is asked again when it says, some times.
         """
+        check_several(items, self.card.form)
+        if not items:
+            return []
         pairs = [
             f"{key}={value}"
             for key, values in (where or {}).items()
@@ -120,6 +124,9 @@ class Client:
             items: as there.
             attributes: further facts on all of them.
         """
+        check_several(items, self.card.form)
+        if not items:
+            return []
         fields = {"attributes": [f"{key}={value}" for key, value in (attributes or {}).items()]}
         found = self._ask("POST", f"{_of_class(label)}/examples", data=fields, files=_files(items, self.card.form))
         ids: list[int] = found.json()["ids"]
@@ -212,11 +219,14 @@ def _of_class(label: str) -> str:
 
 def _files(items: Sequence[Item], form: Form) -> list[tuple[str, tuple[str, bytes]]]:
     """Items as the files of a form. Raises BadFiles, which lists those that cannot be read."""
-    check_several(items, form)
     files, problems = [], []
     for position, item in enumerate(items):
         try:
+            if isinstance(item, np.ndarray):
+                read_items([item], form)  # it becomes a file that the service reads, whatever its numbers meant
             files.append(("files", (name_of(item, form), contents([item], form)[0])))
+        except BadFiles as error:
+            problems.append((shown_item(item, position, form), error.problems[0][1]))
         except DataError as error:
             problems.append((shown_item(item, position, form), str(error)))
     if problems:
