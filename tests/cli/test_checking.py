@@ -57,7 +57,7 @@ def test_sounds_and_descriptions_are_called_so(
         opened.describe({"c": {"pitch": "low"}, "d": {"pitch": "low"}})
     ran = lowshot("gallery", "check", place, "--html", page)
     assert "the same sound twice: 2" in ran.out and "The sounds, side by side" in ran.out
-    assert "described: pitch=low" in ran.out and "described: pitch=low" in page.read_text()
+    assert "described: pitch=low" in ran.out and "<blockquote>pitch=low</blockquote>" in page.read_text()
     assert "picture" not in (ran.out + page.read_text()).lower()
 
 

@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -53,9 +54,21 @@ def png(id: int) -> bytes:
     return file.getvalue()
 
 
-def shown(check: Check, original: Callable[[int], bytes] = png, form: Form = PICTURES) -> str:
-    page = check_page(check, place=EVIL, encoder=EVIL, form=form, original=original, names={1: EVIL}, command=EVIL)
-    return page.decode()
+def shown(check: Check, original: Callable[[int], bytes] = png, form: Form = PICTURES, described: str = "") -> str:
+    return check_page(
+        check,
+        place=EVIL,
+        encoder=EVIL,
+        form=form,
+        original=original,
+        names={1: EVIL},
+        described={2: described} if described else {},
+        command=EVIL,
+    ).decode()
+
+
+def _gone(id: int) -> bytes:
+    raise GalleryError(f"{id} is not kept")
 
 
 class _Tags(HTMLParser):
@@ -120,15 +133,28 @@ def test_sounds_are_played_there_as_the_encoder_hears_them() -> None:
     assert "no sound kept" in shown(found(), lambda id: b"damaged", SoundForm())
 
 
+def test_a_description_stands_there_in_its_words() -> None:
+    text = shown(found(), described="tail=long, " + EVIL)
+    assert text.count("<blockquote>tail=long, &lt;script&gt;") == 3  # in each kind of finding
+    assert "no picture kept" not in text and "<script" not in text
+
+
+@pytest.mark.parametrize("form", [PICTURES, SoundForm(), TextForm(tokens=9)])
+def test_a_description_needs_no_file(form: Form) -> None:
+    assert shown(found(), _gone, form, "tail=long").count("<blockquote>tail=long</blockquote>") == 3
+
+
+def test_as_good_as_nothing_saved_is_no_loss() -> None:
+    check = replace(found(), gates={"a": GateReport(0.99, 12, 12, 3, 0.9, 0.995, 0.98, 1.0, 3.0, 1 + 1e-12)})
+    assert ">0%</td>" in shown(check) and "-0%" not in shown(check)
+
+
 def test_the_number_of_pictures_is_bounded() -> None:
     assert shown(found(500)).count("<img") == 24 * (2 + 4 + 2)
 
 
 def test_a_gallery_without_pictures_or_findings() -> None:
-    def gone(id: int) -> bytes:
-        raise GalleryError(f"{id} is not kept")
-
-    assert "<img" not in shown(found(), gone) and "no picture kept" in shown(found(), gone)
+    assert "<img" not in shown(found(), _gone) and "no picture kept" in shown(found(), _gone)
     assert "<img" not in shown(found(), lambda id: b"damaged")
     text = shown(found(0))
     assert text.count("None found.") == 2 and text.count("cannot be said") == 3 and "Probably mislabeled" not in text

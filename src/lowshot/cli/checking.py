@@ -53,7 +53,9 @@ def check(
     check_recall(gate_recall)
     with Gallery.open(gallery, encoder) as opened:
         found = checked(opened, gate_recall=gate_recall, seed=seed, most=most)
-        names = {each.id: f"described: {each.described}" if each.described else each.name for each in opened.examples()}
+        held = opened.examples()
+        names = {each.id: each.name for each in held}
+        described = {each.id: each.described for each in held if each.described}
         if page is not None:
             from lowshot.gallery.check_page import check_page
 
@@ -64,13 +66,15 @@ def check(
                 form=opened.card.form,
                 original=opened.original,
                 names=names,
+                described=described,
                 command=shlex.join(["lowshot", *sys.argv[1:]]),
             )
             write_atomically(page, content)
     if as_json:
         print(json.dumps(found.as_dict()))
         return
-    _print(found, names, opened.card.modality)
+    said = {id: f"described: {words}" for id, words in described.items()}
+    _print(found, names | said, opened.card.modality)
     if page is not None:
         print(f"\nThe {NOUNS[opened.card.modality]}s, side by side: {printable(page)}")
 
@@ -138,7 +142,7 @@ def _print(found: Check, names: dict[int, str], modality: Modality) -> None:
                     f"{each.accuracy:.0%}",
                     f"{each.recall:.1%}",
                     f"{each.kept:.1f} of {each.values}",
-                    f"{1 - each.compared:.0%}",
+                    f"{1 - each.compared:z.0%}",
                 )
                 for name, each in found.gates.items()
             ],

@@ -53,10 +53,12 @@ td.range { width: 28%; min-width: 5.5rem; }
 .items audio { width: 100%; height: 2.2rem; }
 .items blockquote { margin: 0; padding: .45rem .6rem; border-left: 3px solid var(--line); background: var(--page);
   border-radius: 6px; color: var(--ink); font-size: .82rem; }
+.items figure:has(blockquote) { grid-column: 1 / -1; }
 .items.wide { grid-template-columns: 1fr; } .wide figcaption { text-align: left; }
 .gone { display: grid; place-items: center; color: var(--soft); border: 1px dashed var(--line); border-radius: 8px;
   font-size: .7rem; text-align: center; }
-@media (max-width: 34rem) { td.how, th.how { display: none; } body { padding: 1.5rem .9rem; } }
+@media (max-width: 34rem) { td.how, th.how { display: none; } body { padding: 1.5rem .9rem; }
+  td, th { padding-left: .45rem; font-size: .75rem; } td.number { white-space: normal; } }
 """
 
 
@@ -68,6 +70,7 @@ def check_page(
     form: Form,
     original: Callable[[int], bytes],
     names: Mapping[int, str],
+    described: Mapping[int, str],
     command: str,
 ) -> bytes:
     """The page, as the content of an HTML file. At most 24 findings of each kind are shown.
@@ -78,9 +81,10 @@ def check_page(
         form: the encoder's: whether there are pictures to look at, sounds to play, or texts to read.
         original: gives the file of an example; where it raises a LowshotError, the page says that there is none.
         names: of examples, where they have one.
+        described: of those that are descriptions, what they say.
         command: what made the page, for its last line.
     """
-    show, noun, seem = _Show(form, original, names), NOUNS[form.modality], SEEM[form.modality]
+    show, noun, seem = _Show(form, original, names, described), NOUNS[form.modality], SEEM[form.modality]
     doubt = _MISLABELED.format(noun=noun, seem=seem)
     wrong = [_mislabeled(each, show) for each in check.mislabeled[:_SHOWN]]
     twice = [_twice(each, show) for each in check.duplicates[:_SHOWN]]
@@ -121,15 +125,18 @@ class _Show:
     form: Form
     original: Callable[[int], bytes]
     names: Mapping[int, str]
+    described: Mapping[int, str]
 
     def figure(self, id: int, label: str) -> str:
         """An example with its label, and where it came from."""
-        name = self.names.get(id) or f"example {id}"
+        name = "described" if id in self.described else self.names.get(id) or f"example {id}"
         caption = f"<figcaption><b>{breakable(label)}</b>{breakable(name)}</figcaption>"
         return f"<figure>{self._item(id, name)}{caption}</figure>"
 
     def _item(self, id: int, name: str) -> str:
-        """A small picture, a sound as the encoder hears it, or the beginning of a text."""
+        """A small picture, a sound as the encoder hears it, or the beginning of a text or of a description."""
+        if id in self.described:
+            return _beginning(self.described[id])
         form = _SMALL if isinstance(self.form, ImageForm) else self.form
         try:
             item = read_items([self.original(id)], form)[0]
@@ -138,7 +145,7 @@ class _Show:
         if isinstance(form, SoundForm):
             return sound(wav(item, form.rate), name)
         if isinstance(form, TextForm):
-            return quotation(shorten(item, _LETTERS, placeholder=" …"))
+            return _beginning(item)
         file = io.BytesIO()
         Image.fromarray(item).save(file, "PNG")
         return picture(file.getvalue(), name)
@@ -147,6 +154,10 @@ class _Show:
     def layout(self) -> str:
         """How the items of a finding stand: pictures beside each other, what is wider below."""
         return "items" if self.form.modality == "image" else "items wide"
+
+
+def _beginning(text: str) -> str:
+    return quotation(shorten(text, _LETTERS, placeholder=" …"))
 
 
 def _scores(check: Check, noun: str, seem: str) -> str:
@@ -282,14 +293,14 @@ def _gates(check: Check) -> str:
     rows = "".join(
         f'<tr><td>{breakable(attribute)}</td><td class="number">{each.accuracy:.0%}</td>'
         f'<td class="number">{each.recall:.1%}</td><td class="number">{each.kept:.1f} of {each.values}</td>'
-        f'<td class="number">{1 - each.compared:.0%}</td></tr>'
+        f'<td class="number">{1 - each.compared:z.0%}</td></tr>'
         for attribute, each in check.gates.items()
     )
     return f"""<h2>Gates</h2><p>What it would save to predict an attribute first, and to compare a query only
 with classes of likely values. A gate keeps as many values as the recall asked for takes: where little can be predicted,
 little is saved.</p>
-<table><tr><th>attribute</th><th>first guess right</th><th>true value kept</th><th>values kept</th><th>comparisons saved</th>
-</tr>{rows}</table>"""
+<table><tr><th>attribute</th><th>first guess right</th><th>true value kept</th><th>values kept</th>
+<th>compari&shy;sons saved</th></tr>{rows}</table>"""
 
 
 def _gains(check: Check) -> str:

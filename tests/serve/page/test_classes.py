@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import Service, launched, photograph, png
+from browsing import PHONE, Service, launched, photograph, png
 from playwright.sync_api import expect
 
 from lowshot import Gallery
@@ -35,6 +35,24 @@ def test_classes_are_found_by_their_names(service: Service, visit: Visit) -> Non
     page.locator(".class").click()
     page.get_by_role("dialog", name="pine/needle").wait_for()
     assert page.url.endswith("#classes/pine%2Fneedle")
+
+
+def test_a_name_is_not_broken_to_make_room_for_a_count(
+    visit: Visit, tiny_text_model: Callable[..., bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "words.onnx").write_bytes(tiny_text_model("will it rain today"))
+    with Gallery.open(tmp_path / "texts.gallery", tmp_path / "words.onnx", create=True) as gallery:
+        gallery.enroll(["will it rain"], ["weather"])
+        for said in ("rain", "rain today"):
+            gallery.describe({"weather": said})
+    with launched(tmp_path / "texts.gallery") as url:
+        page = visit(f"{url}/#classes/weather", viewport=PHONE)
+        title, count = page.locator("#one-class-title"), page.locator("#one-class-count")
+        expect(count).to_have_text("1 example, 2 descriptions")
+        height = title.evaluate("each => parseFloat(getComputedStyle(each).lineHeight)")
+        assert title.bounding_box()["height"] < 1.5 * height
+        assert count.bounding_box()["y"] >= title.bounding_box()["y"] + height
+        photograph(page, "phone-class")
 
 
 def test_a_class_is_added_from_one_picture(service: Service, visit: Visit) -> None:

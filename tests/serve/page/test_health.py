@@ -110,6 +110,18 @@ def test_the_map_is_walked_by_keys_and_by_mouse(spoiled: Service, visit: Visit) 
     page.get_by_role("dialog", name=label).wait_for()
 
 
+def test_what_is_not_measured_is_said_to_be_estimated(spoiled: Service, service: Service, visit: Visit) -> None:
+    for seed, label in enumerate("abcd"):
+        service.enroll(label, png(np.random.default_rng(seed).integers(0, 255, (28, 28))))
+    for each, how, times in ((service, "stand-in", 1), (spoiled, "held out", 0)):
+        assert each.call("GET", "check")["unknowns"]["how"] == how
+        page = visit(f"{each.url}/#health")
+        settled(page)
+        refused = page.locator(".figures dt", has_text="of unknown things refused")
+        expect(refused).to_have_count(1)
+        expect(refused.filter(has_text="estimated, not measured")).to_have_count(times)
+
+
 def test_an_empty_gallery_has_nothing_to_check(service: Service, visit: Visit) -> None:
     page = visit(f"{service.url}/#health")
     page.get_by_text("Nothing is enrolled yet, so there is nothing to check.").wait_for()

@@ -33,11 +33,21 @@ def clip(tmp_path: Path, data_folder: Path) -> Clip:
 @pytest.fixture
 def words(tmp_path: Path) -> Iterator[Service]:
     """A service of spoken words, with an empty gallery."""
+    yield from _empty(tmp_path, "speech")
+
+
+@pytest.fixture
+def voices(tmp_path: Path) -> Iterator[Service]:
+    """A service of voices, with an empty gallery."""
+    yield from _empty(tmp_path, "voices")
+
+
+def _empty(folder: Path, encoder: str) -> Iterator[Service]:
     try:
-        Encoder.load("speech")
+        Encoder.load(encoder)
     except EncoderError as error:
         pytest.skip(str(error))
-    with launched(tmp_path / "sounds.gallery", "--encoder", "speech") as url:
+    with launched(folder / "sounds.gallery", "--encoder", encoder) as url:
         yield Service(url)
 
 
@@ -69,6 +79,7 @@ def test_a_word_is_taught_and_known_when_said_again(words: Service, clip: Clip, 
 
 def test_the_microphone_is_recorded(words: Service, visit: Visit) -> None:
     page = visit(words.url, permissions=["microphone"])
+    page.get_by_text("ends by itself after 2 seconds").wait_for()
     page.get_by_role("button", name="Record").press("Enter")
     page.get_by_role("button", name="Stop").press("Enter")
     page.get_by_role("button", name="Play your sound").wait_for()
@@ -78,9 +89,23 @@ def test_the_microphone_is_recorded(words: Service, visit: Visit) -> None:
     page.locator(".verdict").wait_for()
     teach(page, "beep")
     assert words.classes() == {"beep": 1}
-    recorded = httpx.get(f"{words.url}/v1/examples/1/file").content
+    assert _seconds_recorded(words) == pytest.approx(2, abs=0.01)
+
+
+def test_a_recording_is_as_long_as_the_encoder_hears(voices: Service, visit: Visit) -> None:
+    page = visit(voices.url, permissions=["microphone"])
+    page.get_by_text("ends by itself after 3.2 seconds").wait_for()
+    page.get_by_role("button", name="Record").click()
+    page.locator(".verdict").wait_for()
+    teach(page, "a voice")
+    assert _seconds_recorded(voices) == pytest.approx(3.2, abs=0.01)
+
+
+def _seconds_recorded(service: Service) -> float:
+    """How long the first example is."""
+    recorded = httpx.get(f"{service.url}/v1/examples/1/file").content
     with wave.open(io.BytesIO(recorded)) as file:
-        assert file.getnframes() / file.getframerate() == pytest.approx(2, abs=0.01)
+        return file.getnframes() / file.getframerate()
 
 
 def test_a_refused_microphone_is_told(words: Service, visit: Visit) -> None:

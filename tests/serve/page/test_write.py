@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import PHONE, Service, launched, photograph, teach, verdict
+from browsing import DESK, PHONE, Service, launched, photograph, teach, verdict
 from playwright.sync_api import expect
 
 Visit = Callable[..., Any]
@@ -67,3 +67,34 @@ def test_a_class_is_described_before_it_has_an_example(empty: Service, visit: Vi
     page.get_by_role("button", name="Undo").click()
     page.get_by_text("Nothing is enrolled yet").first.wait_for(state="attached")
     assert empty.classes() == {}
+
+
+@pytest.mark.parametrize("text", ["cancel order " * 760, "x" * 10_000])
+@pytest.mark.parametrize("viewport", [DESK, PHONE])
+def test_a_long_text_leaves_the_rest_in_view(texts: Service, visit: Visit, text: str, viewport: dict[str, int]) -> None:
+    page = visit(texts.url, viewport=viewport)
+    page.get_by_label("Text to recognize").fill(text)
+    own = page.locator(".evidence .words").first
+    own.wait_for()
+    assert own.bounding_box()["height"] < 300
+    assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+
+
+@pytest.mark.parametrize(("confidence", "color"), [(0.38, "--soft"), (0.99, "--known")])
+def test_only_an_answer_that_is_likely_right_is_green(
+    texts: Service, visit: Visit, confidence: float, color: str
+) -> None:
+    page = visit(texts.url)
+
+    def answer(route: Any) -> None:
+        response = route.fetch()
+        said = response.json()
+        said["answers"][0].update(label="cancel", unknown=False, confidence=confidence)
+        route.fulfill(response=response, json=said)
+
+    page.route("**/v1/identify*", answer)
+    page.get_by_label("Text to recognize").fill("cancel my order")
+    sure = page.locator(".sure", has_text=f"{confidence:.0%} sure")
+    shade = page.evaluate("(name) => getComputedStyle(document.body).getPropertyValue(name)", color)
+    red, green, blue = (int(shade[i : i + 2], 16) for i in (1, 3, 5))
+    expect(sure).to_have_css("color", f"rgb({red}, {green}, {blue})")

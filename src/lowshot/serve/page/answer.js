@@ -10,6 +10,7 @@ import { percent, quoted } from "./words.js";
 /** @typedef {import("./api.js").Answer} Answer */
 
 const RUNNERS = 4;
+const EVEN = 0.5; // below it, an answer is more likely wrong than right
 
 /**
  * @param {{
@@ -36,7 +37,7 @@ export function outcome({ answer, own, noun, decided, suggested = "", teach }) {
   const sure = `${percent(answer.confidence)} sure${answer.unknown ? " that it is nothing known" : ""}`;
   return el(
     "div",
-    { class: `outcome ${answer.unknown ? "unknown" : "known"}` },
+    { class: `outcome ${answer.unknown ? "unknown" : "known"}${answer.confidence < EVEN ? " unsure" : ""}` },
     verdict(answer.label ?? "Unknown", sure),
     evidence(own, answer.examples.slice(0, decided)),
     runnersUp(answer),

@@ -10,7 +10,7 @@
  * @typedef {{id: number, label: string, name: string, attributes: Record<string, string>, added: string}} Example
  * @typedef {{label: string, examples: number, first: number}} ClassSummary
  * @typedef {{examples: number, keeps_items: boolean, classes: ClassSummary[]}} Summary
- * @typedef {{name: string, modality: "image" | "sound" | "text", form: {channels: number}, std: number[]}} Card
+ * @typedef {{name: string, modality: "image" | "sound" | "text", form: {channels: number, seconds: number}, std: number[]}} Card
  * @typedef {{data: Blob, name: string, attributes?: Record<string, string>}} Item
  * @typedef {{points: {id: number, label: string, x: number, y: number}[], shown: number, of: number, how: string}} GalleryMap
  */

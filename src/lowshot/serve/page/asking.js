@@ -1,7 +1,7 @@
 /** One question at a time: whatever is asked anew, or not asked any more, makes the answer before stale. */
 
 import * as api from "./api.js";
-import { complain } from "./notice.js";
+import { complain, forgive } from "./notice.js";
 
 export class Asking {
   #asked = new AbortController();
@@ -22,7 +22,9 @@ export class Asking {
     const { signal } = (this.#asked = new AbortController());
     try {
       const answer = await api.identifyOne(await item, signal);
-      if (!signal.aborted) await show(answer);
+      if (signal.aborted) return;
+      forgive();
+      await show(answer);
     } catch (error) {
       if (!signal.aborted) complain(error);
     }

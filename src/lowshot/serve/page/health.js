@@ -22,6 +22,7 @@ import { many, percent, quoted, short } from "./words.js";
  *   gains: Gain[], notes: string[]}} Check
  */
 
+const MEASURED = "held out"; // how a figure was found: by examples that were left out
 const PAIRS = 3; // of examples that show why two classes are confused
 const COPIES = 6; // of a group of duplicates
 const NEEDY = 12; // classes that need one more example
@@ -93,9 +94,12 @@ const confusedAbout = () =>
   "Left, an example that is taken for the other class; right, what it was taken for. " +
   `Different ${gallery.terms.noun}s of both help.`;
 
+const REFUSED = "of unknown things refused, when 95% of known ones are accepted";
+const ESTIMATED = " – estimated, not measured: every class has one example";
+
 /** @param {Check} check */
 function figures(check) {
-  const now = check.accuracy.find((each) => each.how !== "held out");
+  const now = check.accuracy.find((each) => each.how !== MEASURED);
   return el(
     "dl",
     { class: "figures" },
@@ -108,7 +112,7 @@ function figures(check) {
     fact(
       check.unknowns ? percent(1 - check.unknowns.fpr95) : "–",
       check.unknowns
-        ? "of unknown things refused, when 95% of known ones are accepted"
+        ? REFUSED + (check.unknowns.how === MEASURED ? "" : ESTIMATED)
         : "refusal of unknown things cannot be said",
     ),
     fact(
@@ -206,7 +210,7 @@ function twice({ ids, labels, exact, distance, across }) {
 /** @param {Confused} each */
 function confused({ labels, share, taken, asked, seen, how }) {
   const other = (/** @type {string} */ label) => labels[label === labels[0] ? 1 : 0];
-  const measured = how === "held out";
+  const measured = how === MEASURED;
   return finding(
     `${quoted(labels[0])} and ${quoted(labels[1])}`,
     measured

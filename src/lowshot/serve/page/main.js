@@ -7,7 +7,7 @@ import { byId, el } from "./dom.js";
 import { draw } from "./draw.js";
 import { gallery } from "./gallery.js";
 import { health } from "./health.js";
-import { attempt } from "./notice.js";
+import { attempt, forgive } from "./notice.js";
 import { photos } from "./photos.js";
 import { say } from "./say.js";
 import { silence } from "./sounds.js";
@@ -27,6 +27,7 @@ const LABELS = 2000; // suggested while typing
 
 /** @type {View[]} those that suit the encoder */
 let views = [];
+let shown = ""; // the view, by its id
 
 async function start() {
   api.whenKeyIsNeeded(askForKey);
@@ -64,10 +65,10 @@ function listen() {
 
 /** Files may be dropped or pasted anywhere. @param {View & {add: (files: File[]) => Promise<void>}} taker */
 function takeFiles(taker) {
-  const take = (/** @type {DataTransfer | null} */ data) => {
+  const take = async (/** @type {DataTransfer | null} */ data) => {
     const files = [...(data?.files ?? [])];
     if (!files.length || document.querySelector("dialog:modal")) return;
-    go(taker.id);
+    await go(taker.id); // what is wrong with the files is told there
     attempt(() => taker.add(files));
   };
   const over = (/** @type {boolean} */ on) => document.body.classList.toggle("dropping", on);
@@ -91,6 +92,8 @@ function follow() {
   const view = views.find((each) => each.id === id) ?? views[0];
   if (view !== classes || !rest.length)
     document.querySelectorAll("dialog[open]").forEach((each) => /** @type {HTMLDialogElement} */ (each).close());
+  if (view.id !== shown) forgive();
+  shown = view.id;
   for (const tab of tabs()) {
     const chosen = tab.dataset.view === view.id;
     tab.setAttribute("aria-selected", String(chosen));
@@ -100,10 +103,12 @@ function follow() {
   view.show(decoded(rest.join("/")));
 }
 
-/** @param {string} id of a view */
-function go(id) {
-  if (location.hash.slice(1).split("/")[0] === id) follow();
-  else location.hash = id;
+/** @param {string} id of a view @returns {Promise<void>} when it is shown */
+async function go(id) {
+  if (location.hash.slice(1).split("/")[0] === id) return follow();
+  const followed = new Promise((done) => window.addEventListener("hashchange", done, { once: true }));
+  location.hash = id;
+  await followed;
 }
 
 /** Arrows, Home and End choose a tab. @param {KeyboardEvent} event */

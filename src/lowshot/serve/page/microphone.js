@@ -1,6 +1,5 @@
 /** Recording from the microphone, into a WAV file that every service can read. */
 
-const LONGEST = 2; // seconds
 const HEADER = 44; // bytes
 const REFUSED = "The microphone may not be used: allow it for this page in the browser’s settings, or choose a file.";
 const MISSING = "No microphone was found. Choose a file instead.";
@@ -11,9 +10,10 @@ const INSECURE = "Browsers lend the microphone only to pages over HTTPS or on th
 /**
  * Start to record.
  *
+ * @param {number} longest seconds after which the recording ends by itself
  * @returns {Promise<Recording>} rejected with a reason to show
  */
-export async function record() {
+export async function record(longest) {
   if (!navigator.mediaDevices?.getUserMedia) throw new Error(INSECURE);
   const stream = await listen();
   const context = new AudioContext();
@@ -25,7 +25,7 @@ export async function record() {
     await context.audioWorklet.addModule(new URL("recorder-worklet.js", import.meta.url));
     const recorder = new AudioWorkletNode(context, "recorder", { channelCount: 1, channelCountMode: "explicit" });
     context.createMediaStreamSource(stream).connect(recorder).connect(context.destination); // it gives nothing to hear
-    return recording(recorder, context.sampleRate, silence);
+    return recording(recorder, context.sampleRate, longest, silence);
   } catch (error) {
     await silence();
     throw error;
@@ -42,16 +42,22 @@ async function listen() {
   }
 }
 
-/** @param {AudioWorkletNode} recorder @param {number} rate @param {() => Promise<void>} silence @returns {Recording} */
-function recording(recorder, rate, silence) {
+/**
+ * @param {AudioWorkletNode} recorder
+ * @param {number} rate of samples per second
+ * @param {number} longest in seconds
+ * @param {() => Promise<void>} silence
+ * @returns {Recording}
+ */
+function recording(recorder, rate, longest, silence) {
   /** @type {Float32Array[]} */
   const blocks = [];
   let stop = () => {};
   const ended = new Promise((done) => (stop = () => done(undefined)));
-  const timer = setTimeout(stop, 2000 * LONGEST); // a microphone that is silenced gives no blocks
+  const timer = setTimeout(stop, 2000 * longest); // a microphone that is silenced gives no blocks
   recorder.port.onmessage = ({ data }) => {
     blocks.push(data);
-    if (blocks.length * data.length >= LONGEST * rate) stop();
+    if (blocks.length * data.length >= longest * rate) stop();
   };
   const wav = ended.then(async () => {
     clearTimeout(timer);

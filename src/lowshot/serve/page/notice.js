@@ -3,11 +3,13 @@
 import { forgetKey, Problem } from "./api.js";
 import { byId, el } from "./dom.js";
 
-const SECONDS = 6;
+const SECONDS = 6; // that a message stays
+const UNDO_SECONDS = 10; // that one stays which can be undone
+const MORE_SECONDS = 2; // that it stays after its time while the pointer or the focus is on it
 let timer = 0;
 
 /**
- * Say that something was done. What can be undone stays until the next message, or until it is closed.
+ * Say that something was done. It goes after a while; what can be undone stays longer.
  *
  * @param {string} text
  * @param {(() => Promise<unknown>) | null} [undo]
@@ -18,17 +20,22 @@ export function notice(text, undo = null) {
     await undo?.();
   };
   show("done", text, undo && el("button", { class: "plain", onclick: () => attempt(undone) }, "Undo"));
-  if (!undo) timer = window.setTimeout(hide, 1000 * SECONDS);
+  hideIn(undo ? UNDO_SECONDS : SECONDS);
 }
 
 /**
- * Say what went wrong. Stays until it is closed.
+ * Say what went wrong. Stays until something succeeds, another view is shown, or it is closed.
  *
  * @param {unknown} error
  */
 export function complain(error) {
   const refused = error instanceof Problem && error.status === 403;
   show("failed", error instanceof Error ? error.message : String(error), refused ? anotherKey() : null);
+}
+
+/** What went wrong is of no interest any more: something succeeded since, or another view is shown. */
+export function forgive() {
+  if (byId("notice").querySelector(".failed")) hide();
 }
 
 /**
@@ -70,7 +77,14 @@ function anotherKey() {
   return el("button", { class: "plain", onclick: renew }, "Use another key");
 }
 
+/** @param {number} seconds */
+function hideIn(seconds) {
+  const inUse = () => byId("notice").matches(":hover, :focus-within");
+  timer = window.setTimeout(() => (inUse() ? hideIn(MORE_SECONDS) : hide()), 1000 * seconds);
+}
+
 function hide() {
+  clearTimeout(timer);
   byId("notice").replaceChildren();
 }
 

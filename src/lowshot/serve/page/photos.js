@@ -5,7 +5,7 @@ import { outcome } from "./answer.js";
 import { openCamera } from "./camera.js";
 import { byId, el, taken } from "./dom.js";
 import { bySize, gallery } from "./gallery.js";
-import { announce, attempt } from "./notice.js";
+import { announce, attempt, forgive } from "./notice.js";
 import { teach } from "./teach.js";
 import { many } from "./words.js";
 
@@ -159,6 +159,7 @@ export const photos = new Photos();
 async function answered(some) {
   try {
     const answers = await api.identify(some);
+    forgive();
     some.forEach((photo, i) => photo.say(answers[i]));
   } catch (error) {
     if (error instanceof api.Problem && error.status === 409) some.forEach((photo) => photo.say(null));

@@ -80,8 +80,8 @@ export async function fill(box, id, alt, width = 96) {
   else box.remove();
 }
 
-/** @param {string} text @param {boolean} described */
-function words(text, described) {
+/** A text as far as a box has room for it. @param {string} text @param {boolean} [described] */
+export function words(text, described = false) {
   const shown = text.length > LONGEST ? `${text.slice(0, LONGEST)} …` : text;
   return [described && el("small", {}, "Described as"), el("span", {}, shown)].filter((each) => each !== false);
 }

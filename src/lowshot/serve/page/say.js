@@ -10,6 +10,7 @@ import { player, silence } from "./sounds.js";
 import { teach } from "./teach.js";
 
 const DECIDED = 3; // enrolled sounds shown
+const SHORTEST = 2; // seconds that a recording may last, however little the encoder hears
 
 class Say {
   id = "say";
@@ -24,6 +25,7 @@ class Say {
   }
 
   mount() {
+    byId("longest").textContent = String(this.longest);
     this.button.addEventListener("click", () => attempt(() => this.#press()));
     byId("sound-button").addEventListener("click", () => byId("sound-file").click());
     byId("sound-file").addEventListener("change", () => attempt(() => this.add(taken(byId("sound-file")))));
@@ -39,6 +41,11 @@ class Say {
     return byId("record");
   }
 
+  /** Seconds after which a recording ends by itself: the encoder hears no more. */
+  get longest() {
+    return Math.max(SHORTEST, gallery.card?.form.seconds ?? 0);
+  }
+
   /** @param {File[]} files */
   async add(files) {
     if (files.length > 1) throw new Error("One sound at a time, please.");
@@ -52,7 +59,7 @@ class Say {
     silence();
     this.button.disabled = true; // until the reader has lent the microphone
     try {
-      this.#recording = await record();
+      this.#recording = await record(this.longest);
       this.#tell(true);
       await this.#hear({ data: await this.#recording.wav, name: "" });
     } finally {

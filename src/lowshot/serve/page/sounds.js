@@ -1,7 +1,7 @@
 /** Playing sounds, one at a time: starting one stops the other. */
 
 import { el } from "./dom.js";
-import { complain } from "./notice.js";
+import { complain, forgive } from "./notice.js";
 
 const audio = new Audio();
 /** @type {HTMLButtonElement | null} the button of what is playing */
@@ -36,6 +36,7 @@ async function play(button, source) {
   show(button);
   try {
     await audio.play();
+    forgive();
     button.style.setProperty("--seconds", `${audio.duration}s`);
   } catch (error) {
     if (playing !== button) return; // another sound was started meanwhile

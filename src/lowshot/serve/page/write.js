@@ -5,6 +5,7 @@ import { Asking } from "./asking.js";
 import { byId, el } from "./dom.js";
 import { gallery } from "./gallery.js";
 import { attempt } from "./notice.js";
+import { words } from "./pictures.js";
 import { teach } from "./teach.js";
 
 const PAUSE = 350; // milliseconds without a key until the text is read
@@ -49,7 +50,7 @@ class Write {
 
   /** @param {import("./api.js").Answer | null} answer @param {string} text */
   #show(answer, text) {
-    const own = el("span", { class: "picture words" }, text);
+    const own = el("span", { class: "picture words" }, ...words(text));
     const learn = (/** @type {string} */ label) => attempt(() => this.#teach(label, text));
     present(byId("read"), { answer, own, noun: "text", decided: DECIDED, teach: learn });
   }
