@@ -210,7 +210,7 @@ def test_batches_are_bounded_by_bytes_too(folder: Path, tiny_encoder: Encoder, m
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_command_leaves_no_process_and_goes_on(number: int, encoder: Path, tmp_path: Path) -> None:
-    many = 10_000  # so many that they are not all enrolled before the signal comes
+    many = 6000  # so many that they are not all enrolled before the signal comes
     folder = _draw(tmp_path / "pictures", many)
     command = [sys.executable, "-m", "lowshot", "enroll", tmp_path / "g", folder, "--encoder", encoder, "--bulk"]
     running = subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.PIPE, text=True)

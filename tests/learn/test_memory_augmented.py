@@ -364,7 +364,7 @@ def test_the_paper_is_the_default() -> None:
     assert MemoryAugmentedNetwork(MemoryConfig(labels="strings")).inputs == 400 + 25
 
 
-@pytest.mark.parametrize("kind", ["lrua", "ntm", "lstm"])
+@pytest.mark.parametrize("kind", ["lrua", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("ntm", "lstm"))])
 def test_seconds_of_training_beat_an_untrained_network(
     kind: str, characters: Callable[[ImageForm], tuple[Examples, Examples]]
 ) -> None:
