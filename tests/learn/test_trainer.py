@@ -243,6 +243,7 @@ with processes() as rank:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_learn_one_encoder(tmp_path: Path) -> None:
     script = tmp_path / "two.py"
     script.write_text(_TWO)
