@@ -77,21 +77,15 @@ characters: .stamp-dev
 		file = Path('characters.onnx'); file.write_bytes(views(file.read_bytes(), 'shifts'))"
 	mv characters.onnx $(CHARACTERS)
 
-# The background features of the speech encoder, which change none of its others: words that are no digits.
-SPEECH := src/lowshot/encoder/files/speech_background.npz
-speech: .stamp-dev
-	$(BIN)/python -c "import numpy as np; from lowshot import Encoder, load; encoder = Encoder.load('speech'); \
-		words = load('speech_commands?word!=zero,one,two,three,four,five,six,seven,eight,nine', encoder.card.form); \
-		features = encoder.embed(words.items).astype(np.float16); \
-		np.savez_compressed('$(SPEECH)', features=features, labels=words.labels)"
-
-# The background features of the voice encoder, which change none of its others: people who say two words or more.
-VOICES := src/lowshot/encoder/files/voices_background.npz
-voices: .stamp-dev
-	$(BIN)/python -c "import numpy as np; from lowshot import Encoder, load; encoder = Encoder.load('voices'); \
-		voices = load('speech_commands:speakers?least=2', encoder.card.form); \
-		features = encoder.embed(voices.items).astype(np.float16); \
-		np.savez_compressed('$(VOICES)', features=features, labels=voices.labels)"
+# The background features in the files of two encoders, which change none of their others: words that are no digits, and people
+# who say two words or more.
+speech: DATA := speech_commands?word!=zero,one,two,three,four,five,six,seven,eight,nine
+voices: DATA := speech_commands:speakers?least=2
+speech voices: .stamp-dev
+	$(BIN)/python -c "import numpy as np; from lowshot import Encoder, load; encoder = Encoder.load('$@'); \
+		examples = load('$(DATA)', encoder.card.form); \
+		features = encoder.embed(examples.items).astype(np.float16); \
+		np.savez_compressed('src/lowshot/encoder/files/$@_background.npz', features=features, labels=examples.labels)"
 
 # Trains the face encoder of examples/faces.py anew, on the 96 people with 15 photographs or more: a quarter of an hour on
 # one core.

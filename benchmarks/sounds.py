@@ -27,7 +27,7 @@ from parts import run_parts
 from lowshot import Encoder, Examples, load
 from lowshot.encoder import Card, Features, add_card
 from lowshot.encoder.named import find
-from lowshot.evaluate import nway, nway_of, open_set, open_set_of, verify
+from lowshot.evaluate import OpenSetResult, nway, nway_of, open_set, open_set_of, verify
 from lowshot.evaluate.nway import NWayResult
 from lowshot.evaluate.report import Report
 from lowshot.evaluate.results import Budget, Result
@@ -84,15 +84,9 @@ def unknown() -> None:
     examples = load("speech_commands", encoder.card.form)
     report = open_set_of(encoder, examples, ways=15, shots=(1, 5), galleries=100, apart="speaker")
     for found in report.by_shots:
-        save(
-            title=f"unknown words, 15 of 30 enrolled, {found.shots} shot",
-            data="speech_commands",
-            protocol=f"{found.galleries} galleries, other speakers ask",
-            measure="auroc",
-            unit="AUROC",
-            figures=numbers(found) | {"ci95": found.auroc_ci95},
-            command="unknown",
-            note=f"open accuracy {found.open_accuracy:.1%}, closed {found.accuracy:.1%}; background features of `fsdd`",
+        title = f"unknown words, 15 of 30 enrolled, {found.shots} shot"
+        record_unknown(
+            "unknown", title, "speech_commands", found, ", other speakers ask", "; background features of `fsdd`"
         )
 
 
@@ -141,17 +135,8 @@ def told_apart(
     compared |= {"compare": card.compare, "background": encoder.background(), "galleries": 100, "ways": 3}
     for shots in (1, 5):
         found = open_set(features, examples.labels, shots=shots, **compared)
-        save(
-            title=f"unknown speakers, 3 of 6 enrolled, {shots} shot, by {which}: {note}",
-            data=data,
-            protocol=f"{found.galleries} galleries",
-            measure="auroc",
-            unit="AUROC",
-            figures=numbers(found) | {"ci95": found.auroc_ci95},
-            command="speakers",
-            note=f"open accuracy {found.open_accuracy:.1%}, closed {found.accuracy:.1%}",
-            budget=budget,
-        )
+        title = f"unknown speakers, 3 of 6 enrolled, {shots} shot, by {which}: {note}"
+        record_unknown("speakers", title, data, found, budget=budget)
 
 
 def ours() -> None:
@@ -247,6 +232,29 @@ def record(
         episodes=found.episodes,
         command=command,
         note=note,
+        budget=budget,
+    )
+
+
+def record_unknown(
+    command: str,
+    title: str,
+    data: str,
+    found: OpenSetResult,
+    asked: str = "",
+    note: str = "",
+    budget: Budget | None = None,
+) -> None:
+    """Keep how well galleries told the unknown."""
+    save(
+        title=title,
+        data=data,
+        protocol=f"{found.galleries} galleries{asked}",
+        measure="auroc",
+        unit="AUROC",
+        figures=numbers(found) | {"ci95": found.auroc_ci95},
+        command=command,
+        note=f"open accuracy {found.open_accuracy:.1%}, closed {found.accuracy:.1%}{note}",
         budget=budget,
     )
 

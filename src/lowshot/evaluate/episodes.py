@@ -16,7 +16,7 @@ from lowshot.data import Episodes, Form
 from lowshot.errors import ConfigError, EncoderError, ShapeError
 from lowshot.evaluate.statistics import auroc, expected_right, fpr95
 from lowshot.recognize.choice import recognizer_named
-from lowshot.recognize.compare import Compare
+from lowshot.recognize.compare import Compare, check_compare
 from lowshot.recognize.distances import Distance, check_distance, unit
 from lowshot.recognize.recognizer import Recognizer
 
@@ -65,8 +65,7 @@ def score_episodes(
     check_distance(distance)
     if distance == "cosine":
         features = unit(features)
-    if compare not in ("prototype", "neighbor"):
-        raise ConfigError(f"queries cannot be compared with each class's {compare!r}: choose prototype or neighbor")
+    check_compare(compare)
     count, ways = episodes.query.shape[:2]
     query_EQ = episodes.query.reshape(count, -1)
     known = query_EQ.shape[1]

@@ -20,8 +20,13 @@ def comparing(compare: Compare, distance: Distance, negative: int = 0) -> Recogn
 
     Raises ConfigError where there is no such way.
     """
+    check_compare(compare)
+    return recognizer_named(compare, distance, negative)
+
+
+def check_compare(compare: str) -> None:
+    """Raises ConfigError where there is no such way."""
     if compare not in get_args(Compare):
         raise ConfigError(
             f"queries cannot be compared with each class's {compare!r}: choose {' or '.join(get_args(Compare))}"
         )
-    return recognizer_named(compare, distance, negative)

@@ -104,8 +104,8 @@ class Client:
 
         Where the service is busy for the moment, it is asked again when it says, some times.
         """
-        check_several(items, self.card.form)
-        if not items:
+        files = _files(items, self.card.form)
+        if not files:
             return []
         pairs = [
             f"{key}={value}"
@@ -113,7 +113,7 @@ class Client:
             for value in ([values] if isinstance(values, str) else values)
         ]
         fields = {"top": str(top), "where": pairs, "gate": list(gate), "gate_recall": str(gate_recall)}
-        found = self._ask("POST", "/v1/identify", tries=_TRIES, data=fields, files=_files(items, self.card.form))
+        found = self._ask("POST", "/v1/identify", tries=_TRIES, data=fields, files=files)
         return _ANSWERS.validate_python(found.json()["answers"])
 
     def enroll(self, label: str, items: Sequence[Item], attributes: Mapping[str, str] | None = None) -> list[int]:
@@ -124,11 +124,11 @@ class Client:
             items: as there.
             attributes: further facts on all of them.
         """
-        check_several(items, self.card.form)
-        if not items:
+        files = _files(items, self.card.form)
+        if not files:
             return []
         fields = {"attributes": [f"{key}={value}" for key, value in (attributes or {}).items()]}
-        found = self._ask("POST", f"{_of_class(label)}/examples", data=fields, files=_files(items, self.card.form))
+        found = self._ask("POST", f"{_of_class(label)}/examples", data=fields, files=files)
         ids: list[int] = found.json()["ids"]
         return ids
 
@@ -219,6 +219,7 @@ def _of_class(label: str) -> str:
 
 def _files(items: Sequence[Item], form: Form) -> list[tuple[str, tuple[str, bytes]]]:
     """Items as the files of a form. Raises BadFiles, which lists those that cannot be read."""
+    check_several(items, form)
     files, problems = [], []
     for position, item in enumerate(items):
         try:
