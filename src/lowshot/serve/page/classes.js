@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { oneClass } from "./one_class.js";
 import { breakable, byId, el, taken } from "./dom.js";
-import { gallery } from "./gallery.js";
+import { classAddress, gallery } from "./gallery.js";
 import { attempt } from "./notice.js";
 import { beside } from "./pictures.js";
 import { describe, teach } from "./teach.js";
@@ -86,7 +86,7 @@ function card({ label, examples, first }) {
     beside(first, label, 128),
     el(
       "a",
-      { href: `#classes/${encodeURIComponent(label)}` },
+      { href: classAddress(label) },
       el("b", {}, breakable(label)),
       el("span", { class: "soft" }, many(examples, "example")),
     ),

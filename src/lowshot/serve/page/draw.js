@@ -3,7 +3,7 @@
 import { present } from "./answer.js";
 import { Asking } from "./asking.js";
 import { byId, el } from "./dom.js";
-import { gallery } from "./gallery.js";
+import { classAddress, gallery } from "./gallery.js";
 import { attempt } from "./notice.js";
 import { Pad } from "./pad.js";
 import { picture } from "./pictures.js";
@@ -134,7 +134,7 @@ class Draw {
           {},
           el(
             "a",
-            { href: `#classes/${encodeURIComponent(label)}`, title: label, "aria-label": label },
+            { href: classAddress(label), title: label, "aria-label": label },
             picture(first, label, 48),
           ),
         ),

@@ -87,6 +87,9 @@ class Gallery extends EventTarget {
 
 export const gallery = new Gallery();
 
+/** Where on this page a class is shown. @param {string} label */
+export const classAddress = (label) => `#classes/${encodeURIComponent(label)}`;
+
 const MOST_BYTES = 8 << 20; // a call; in base64 a third more
 const MOST_FILES = 16;
 

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { chart } from "./chart.js";
 import { breakable, byId, el } from "./dom.js";
-import { gallery } from "./gallery.js";
+import { classAddress, gallery } from "./gallery.js";
 import { galleryMap } from "./map.js";
 import { attempt } from "./notice.js";
 import { beside, figure, picture } from "./pictures.js";
@@ -248,7 +248,7 @@ function plane({ points, shown, of }) {
   const part = shown < of ? ` ${shown} of ${of}, drawn by lot.` : "";
   const about = `Every example where the encoder sees it: what lies close together ${gallery.terms.seem}s alike to it.${part}`;
   const open = (/** @type {string} */ label) => {
-    location.hash = `#classes/${encodeURIComponent(label)}`;
+    location.hash = classAddress(label);
   };
   return el("section", {}, el("h2", {}, "Map"), el("p", { class: "soft" }, about), galleryMap(points, open));
 }
@@ -295,7 +295,7 @@ function opener(label) {
 /** To a class. @param {string} label @param {string} text */
 function link(label, text) {
   const name = text.includes(label) ? null : `${text}: ${label}`;
-  return el("a", { href: `#classes/${encodeURIComponent(label)}`, "aria-label": name }, text);
+  return el("a", { href: classAddress(label), "aria-label": name }, text);
 }
 
 /** Nothing more to do here. @param {HTMLElement} card @param {string} text */

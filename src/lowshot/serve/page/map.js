@@ -1,7 +1,7 @@
 /** The gallery on a plane: what lies close together looks alike to the encoder. */
 
 import { el } from "./dom.js";
-import { gallery } from "./gallery.js";
+import { classAddress, gallery } from "./gallery.js";
 import { announce } from "./notice.js";
 import { fill, picture } from "./pictures.js";
 import { quoted } from "./words.js";
@@ -81,7 +81,7 @@ export function galleryMap(points, open) {
  */
 async function play(chosen, { id, label }) {
   const box = el("span");
-  chosen.replaceChildren(box, el("a", { href: `#classes/${encodeURIComponent(label)}` }, `Open ${quoted(label)}`));
+  chosen.replaceChildren(box, el("a", { href: classAddress(label) }, `Open ${quoted(label)}`));
   await fill(box, id, label);
   box.querySelector("button")?.click(); // a description has none
 }
